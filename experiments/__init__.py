@@ -1,0 +1,1 @@
+"""The mains: `python -m experiments.<name>` from the checkout."""

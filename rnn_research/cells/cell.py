@@ -1,0 +1,138 @@
+"""The contract of a cell: one step of a recurrence, written around named products.
+
+A cell is a frozen dataclass; its fields are its options. It holds no arrays, so it
+is hashable, equal by value, and can be a static argument of a jitted function.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from rnn_research.array_types import Array, Carry, Key, Params, Projection
+from rnn_research.cells.initial import OURS, Initial
+
+Product = Callable[[str, Array], Array]
+Operation = Callable[[Params, Array], Array]
+
+
+def dense(
+  weights: Params, value: Float[Array, "*batch inputs"]
+) -> Float[Array, "*batch columns"]:
+  """Multiplies by `kernel`, and adds `bias` if there is one.
+
+  A bias shorter than the kernel is wide belongs to the last columns: the gates
+  before them have one already, from the input.
+  """
+  result = value @ weights["kernel"]
+  if "bias" in weights:
+    bias = weights["bias"]
+    missing = result.shape[-1] - bias.shape[-1]
+    bias = jnp.pad(bias, (missing, 0)) if missing else bias
+    result = result + bias.reshape((1,) * (result.ndim - 1) + bias.shape)
+  return result
+
+
+def zero_carry(projection: Float[Array, "*batch columns"], size: int) -> Array:
+  """Zeros (*batch, size) of the projection's sharding, in float32 or wider.
+
+  Made from the data, not from a shape, so that a carry has the type that a scan
+  under an explicit mesh or inside `shard_map` asks of it. Half precision is
+  promoted: a memory kept in bfloat16 stops adding up after a few hundred steps.
+  """
+  half = projection.dtype.itemsize < 4
+  dtype = jnp.float32 if half else projection.dtype
+  if size <= projection.shape[-1]:
+    return jnp.zeros_like(projection[..., :size], dtype=dtype)
+  repeats = -(-size // projection.shape[-1])
+  wide = jnp.concatenate([projection] * repeats, axis=-1)
+  return jnp.zeros_like(wide[..., :size], dtype=dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+  """One step of a recurrence: carry_t = step(carry_{t-1}, project(x_t)).
+
+  Every multiplication by a recurrent weight goes through `product(name, value)`.
+  Whoever runs the step supplies `product`: a forward scan records the results, the
+  backward scan replays them, streaming inference just multiplies. So the equations
+  stand in one place and one adjoint serves every cell.
+
+  `product` also takes the names in `probes`, which have no weight: the value comes
+  back as it went in, and a tap can read the total derivative of the loss with
+  respect to it.
+
+  Laws that every cell keeps: `project` is affine in x; an operation of `products`
+  is affine in its value and linear in its weights; `step` uses parameters other
+  than those of products only as vectors that broadcast over the batch.
+  """
+
+  @property
+  def products(self) -> tuple[tuple[str, Operation], ...]:
+    """Names and operations of the recurrent weights; empty for diagonal cells."""
+    raise NotImplementedError
+
+  @property
+  def probes(self) -> tuple[str, ...]:
+    """Names of intermediate values whose total adjoint can be measured."""
+    return ()
+
+  def init(
+    self, key: Key, input_size: int, hidden_size: int, initial: Initial = OURS
+  ) -> Params:
+    """Draws the parameters: {"input": ..., product: ..., vectors: ...}."""
+    raise NotImplementedError
+
+  def project(self, input_params: Params, x: Array) -> Projection:
+    """The part of the step that needs no carry; leading axes are free."""
+    return dense(input_params, x)
+
+  def initial_carry(self, params: Params, projection: Projection) -> Carry:
+    """The carry before the first step, shaped and placed like the data."""
+    raise NotImplementedError
+
+  def noise(self, key: Key, time: int, projection: Projection) -> Any:
+    """Random numbers of all steps, leading axis time; None if the cell has none."""
+    return None
+
+  def step(
+    self,
+    product: Product,
+    params: Params,
+    carry: Carry,
+    projection: Projection,
+    noise: Any,
+    context: Any,
+  ) -> tuple[Carry, dict[str, Array]]:
+    """One step; returns the new carry and the named gate activations.
+
+    `params` holds the vectors only; `noise` None asks for the expectation.
+    """
+    raise NotImplementedError
+
+  def output(self, carry: Carry, projection: Projection) -> Array:
+    """What the layer above sees of a carry; runs outside the scan."""
+    return carry.hidden
+
+  def output_size(self, hidden_size: int) -> int:
+    """Entries of one output vector."""
+    return hidden_size
+
+  def vectors(self, params: Params) -> Params:
+    """The parameters that are neither the input map nor a product."""
+    weighted = {name for name, _ in self.products} | {"input"}
+    return {name: p for name, p in params.items() if name not in weighted}
+
+
+def select(flag: Array | None, chosen: Any, other: Any) -> Any:
+  """Per example, `chosen` where the flag is set; all of it where there is no flag."""
+  if flag is None:
+    return chosen
+
+  def pick(a, b):
+    return jnp.where(flag.reshape(flag.shape + (1,) * (a.ndim - flag.ndim)), a, b)
+
+  return jax.tree.map(pick, chosen, other)

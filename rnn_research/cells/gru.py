@@ -1,0 +1,88 @@
+"""The gated recurrent unit, in its two variants."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jax.nn import sigmoid
+
+from rnn_research.cells.cell import Cell, dense, zero_carry
+from rnn_research.cells.elman import HiddenCarry
+from rnn_research.cells.initial import OURS
+
+
+@dataclasses.dataclass(frozen=True)
+class GRU(Cell):
+  """The gated recurrent unit (Cho et al. 2014); gates in the order r, z, n.
+
+      r = sigma(W_r x + b_r + U_r h)
+      z = sigma(W_z x + b_z + U_z h)
+      n = tanh(W_n x + b_n + r * (U_n h + c_n))      reset_after=True
+      n = tanh(W_n x + b_n + U_n (r * h))            reset_after=False
+      h' = (1 - z) * n + z * h
+
+  z keeps the old state, as in PyTorch and Keras (Cho's z; Haiku's is 1 - z).
+  `reset_after` is the variant of cuDNN, PyTorch, Keras 2+ and Flax; the original
+  multiplies by r before the product. The two are different functions.
+
+  Biases: one per gate, on the input, and c_n, which r makes independent of b_n.
+  Parameters: input {kernel (inputs, 3 hidden), bias (3 hidden)}; reset after:
+  hidden {kernel (hidden, 3 hidden), bias (hidden)}; reset before: gates {kernel
+  (hidden, 2 hidden)}, candidate {kernel (hidden, hidden)}.
+  """
+
+  reset_after: bool = True
+
+  @property
+  def products(self):
+    """One matrix of three gates, or the gates and then the candidate."""
+    if self.reset_after:
+      return (("hidden", dense),)
+    return (("gates", dense), ("candidate", dense))
+
+  def init(self, key, input_size, hidden_size, initial=OURS):
+    """Draws the parameters named above; `chrono` biases the update gate."""
+    k = jax.random.split(key, 6)
+    size, family = hidden_size, "gru"
+    # The gates r and z stand for two biases of libraries that keep both; b_n is one.
+    bias = jnp.concatenate(
+      [
+        initial.bias(k[1], size, 2 * size, vectors=2),
+        initial.bias(k[5], size, size, vectors=1 if self.reset_after else 2),
+      ]
+    )
+    if initial.chrono:
+      bias = bias.at[size : 2 * size].set(initial.chrono_bias(k[4], size))
+    kernel = initial.recurrent_kernel(k[2], size, size, 3, family, input_size)
+    params = {
+      "input": {
+        "kernel": initial.input_kernel(k[0], input_size, size, 3, family),
+        "bias": bias,
+      }
+    }
+    if self.reset_after:
+      hidden_bias = initial.bias(k[3], size, size)
+      return params | {"hidden": {"kernel": kernel, "bias": hidden_bias}}
+    return params | {
+      "gates": {"kernel": kernel[:, : 2 * size]},
+      "candidate": {"kernel": kernel[:, 2 * size :]},
+    }
+
+  def initial_carry(self, params, projection):
+    """Zeros."""
+    return HiddenCarry(zero_carry(projection, projection.shape[-1] // 3))
+
+  def step(self, product, params, carry, projection, noise, context):
+    """The equations above; gates `reset`, `update` and `candidate`."""
+    h = carry.hidden
+    x_r, x_z, x_n = jnp.split(projection, 3, axis=-1)
+    if self.reset_after:
+      h_r, h_z, h_n = jnp.split(product("hidden", h), 3, axis=-1)
+      r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+      n = jnp.tanh(x_n + r * h_n)
+    else:
+      h_r, h_z = jnp.split(product("gates", h), 2, axis=-1)
+      r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+      n = jnp.tanh(x_n + product("candidate", r * h))
+    new = HiddenCarry((1 - z) * n + z * h)
+    return new, {"reset": r, "update": z, "candidate": n}

@@ -1,0 +1,123 @@
+"""Every knob of a run, each documented once.
+
+A file in `configs/` returns a `Config` from `get_config(variant)`; absl flags set
+single fields on top (`--config.model.hidden=64`). `validate` is the edge: past it a
+config can be run.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class CellOptions:
+  """Options of a cell; None leaves the cell's own default.
+
+  Setting an option that the chosen cell doesn't have is an error.
+  """
+
+  activation: str | None = None  # rnn: "tanh" or "relu"
+  reset_after: bool | None = None  # gru: reset gate after (True) or before the product
+  peepholes: bool | None = None  # lstm: gates see the memory
+  coupled: bool | None = None  # lstm: input gate = 1 - forget gate
+  projection: int | None = None  # lstm: size of the projected hidden state, 0 = off
+  layer_norm: bool | None = None  # lstm: normalise both products and the memory
+
+
+@dataclasses.dataclass
+class InitConfig:
+  """How the parameters of every cell start."""
+
+  like: str = ""  # "torch", "keras", "flax", "haiku": a library's default; "" = ours
+  recurrent: str = "orthogonal"  # per gate: orthogonal, identity, gaussian, uniform
+  gain: float = 1.0  # factor on every recurrent matrix
+  input_scale: float = 1.0  # factor on every input matrix
+  forget_bias: float | None = None  # lstm: forget gate; None = 1, or that of `like`
+  chrono: int = 0  # lstm, gru: longest time scale of chrono initialisation, 0 = off
+
+
+@dataclasses.dataclass
+class ModelConfig:
+  """The network between inputs and outputs."""
+
+  cell: str = "gru"  # rnn, gru, lstm
+  cell_options: CellOptions = dataclasses.field(default_factory=CellOptions)
+  wrappers: tuple[str, ...] = ()  # inner to outer: "residual", "zoneout:0.1"
+  hidden: int = 64  # units of each layer
+  layers: int = 1
+  bidirectional: bool = False
+  merge: str = "concat"  # bidirectional: concat, sum, mean, multiply
+  residual: bool = False  # add a layer's input to its output where sizes agree
+  layer_norm: bool = False  # normalise the input of every layer but the first
+  dropout: float = 0.0  # between layers
+  variational: bool = False  # dropout: one mask for all time steps
+  pooling: str = "last"  # many-to-one: last (valid state), mean, max
+  init: InitConfig = dataclasses.field(default_factory=InitConfig)
+  adjoint: str = "fused"  # fused, or autodiff (the oracle; has no adjoint taps)
+
+
+@dataclasses.dataclass
+class TaskConfig:
+  """A synthetic task; leave `name` empty to train on `data`."""
+
+  name: str = ""
+  length: int = 50  # the task's own T; each task's docstring says what it counts
+
+
+@dataclasses.dataclass
+class DataConfig:
+  """A prepared data set; leave `name` empty to train on a `task`."""
+
+  name: str = ""
+  source: str = ""  # folder of prepared data sets; "" = data.location's default
+  form: str = ""  # "" = the data set's own; digits: many_to_one, one_to_many
+
+
+@dataclasses.dataclass
+class OptimizerConfig:
+  """Gradient to update."""
+
+  name: str = "adam"  # adam, sgd, rmsprop
+  learning_rate: float = 1e-3
+  clip_norm: float = 1.0  # bound on the global gradient norm, 0 = no clipping
+  momentum: float = 0.0  # sgd only
+
+
+@dataclasses.dataclass
+class TrainConfig:
+  """How long, how much at once, and what is written when (all in train steps)."""
+
+  steps: int = 1500
+  batch: int = 32
+  log_every: int = 25  # one row of metrics; the steps of one dispatch
+  eval_every: int = 100  # held-out evaluation; a multiple of log_every
+  eval_examples: int = 1000  # fresh sequences of an evaluation on the way
+  test_examples: int = 10000  # fresh sequences of the last evaluation
+  checkpoint_every: int = 500  # a multiple of log_every; 0 = only at the end
+  seed_loop: str = "auto"  # seeds of one device: map, vmap; auto = map on CPU
+  devices: int = 0  # devices used; 0 = all
+
+
+@dataclasses.dataclass
+class DiagnosticsConfig:
+  """What is measured inside back-propagation through time, and how often."""
+
+  adjoint: bool = True  # adjoint of every step and layer, in the logged train step
+  lag_every: int = 50  # lag gain and spectra; a multiple of log_every; 0 = never
+  lag_examples: int = 32  # sequences of the lag gain
+  lag_probes: int = 4  # random directions of the rms curve; 0 = all (exact)
+
+
+@dataclasses.dataclass
+class Config:
+  """One run: S seeds of one model on one task or data set."""
+
+  seeds: int = 1  # independent trainings in one program
+  seed: int = 0  # the first of them; seed s uses key(seed + s) whatever `seeds` is
+  model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+  task: TaskConfig = dataclasses.field(default_factory=TaskConfig)
+  data: DataConfig = dataclasses.field(default_factory=DataConfig)
+  optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+  train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+  diagnostics: DiagnosticsConfig = dataclasses.field(
+    default_factory=DiagnosticsConfig
+  )

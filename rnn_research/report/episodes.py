@@ -1,0 +1,130 @@
+"""Instability episodes: when the gradient leaps, and whether the loss returns.
+
+An episode is a stretch of steps whose gradient norm before clipping is above
+`factor` times its running median over the last `window` steps; stretches no more
+than `merge` steps apart are one. It is recovered if, within `recovery` steps
+after its last step, the loss is back at or below its own running median of the
+step before the episode began. A loss or norm that isn't finite ends the series.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from rnn_research.report.records import Run
+
+
+class Episode(NamedTuple):
+  """One instability episode of one seed.
+
+  Attributes:
+    start: its first step.
+    end: its last step.
+    largest: the largest gradient norm in it; NaN if it is non-finite from the
+      first step.
+    recovered: None if the budget ended before the loss could be back.
+  """
+
+  start: int
+  end: int
+  largest: float
+  recovered: bool | None
+
+
+class Count(NamedTuple):
+  """Episodes of all seeds of a run.
+
+  Attributes:
+    total: all of them.
+    recovered: with the loss back in time.
+    unrecovered: without.
+    cut: the run ended before the loss could be back.
+    seeds: seeds with at least one unrecovered episode.
+  """
+
+  total: int
+  recovered: int
+  unrecovered: int
+  cut: int
+  seeds: int
+
+
+def running_median(
+  values: Float[np.ndarray, "steps"], window: int
+) -> Float[np.ndarray, "steps"]:
+  """Median of the last `window` values, the present one included."""
+  padded = np.concatenate([np.full(window - 1, np.nan), values])
+  windows = np.lib.stride_tricks.sliding_window_view(padded, window)
+  early = [np.median(values[: i + 1]) for i in range(min(window, len(values)))]
+  full = np.median(windows[len(early) :], axis=1)
+  return np.concatenate([np.array(early), full])
+
+
+def find_episodes(
+  steps: Int[np.ndarray, "steps"],
+  norms: Float[np.ndarray, "steps"],
+  losses: Float[np.ndarray, "steps"],
+  thresholds: dict[str, float],
+) -> list[Episode]:
+  """The episodes of one seed, in the order of their steps."""
+  finite = np.isfinite(norms) & np.isfinite(losses)
+  diverged = not finite.all()
+  # at the first non-finite step the seed is frozen: nothing after it counts
+  end = int(np.argmin(finite)) if diverged else len(steps)
+  if end == 0 and not diverged:
+    return []
+  window = int(thresholds["episode_window"])
+  levels = running_median(norms[:end], window)
+  usual = running_median(losses[:end], window)
+  leaps = list(np.flatnonzero(norms[:end] > thresholds["episode_factor"] * levels))
+  if diverged:
+    leaps.append(end)
+  stretches: list[list[int]] = []
+  for leap in leaps:
+    near = stretches and leap - stretches[-1][1] <= thresholds["episode_merge"]
+    if near:
+      stretches[-1][1] = leap
+    else:
+      stretches.append([leap, leap])
+  wait = int(thresholds["episode_recovery"])
+  episodes = []
+  for first, last in stretches:
+    back = losses[last + 1 : min(last + 1 + wait, end)]
+    level = usual[first - 1] if first else np.inf
+    recovered: bool | None = bool((back <= level).any())
+    if not recovered and not diverged and last + wait >= end:
+      recovered = None
+    inside = norms[first : min(last + 1, end)]
+    largest = float(inside.max()) if len(inside) else float("nan")
+    episodes.append(
+      Episode(int(steps[first]), int(steps[last]), largest, recovered)
+    )
+  return episodes
+
+
+def run_episodes(
+  run: Run, thresholds: dict[str, float]
+) -> tuple[list[Episode], ...]:
+  """The episodes of every seed of a run; () without a ledger."""
+  ledger = run.ledger.values
+  if "norm_before" not in ledger or "loss" not in ledger:
+    return ()
+  columns = zip(ledger["norm_before"].T, ledger["loss"].T, strict=True)
+  return tuple(
+    find_episodes(run.ledger.steps, norms, losses, thresholds)
+    for norms, losses in columns
+  )
+
+
+def count_episodes(seeds: tuple[list[Episode], ...]) -> Count:
+  """Add up the episodes of a run."""
+  kinds = [[episode.recovered for episode in episodes] for episodes in seeds]
+  every = [kind for seed in kinds for kind in seed]
+  return Count(
+    total=len(every),
+    recovered=every.count(True),
+    unrecovered=every.count(False),
+    cut=every.count(None),
+    seeds=sum(False in seed for seed in kinds),
+  )

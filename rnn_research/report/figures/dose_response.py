@@ -1,0 +1,169 @@
+"""Fig. 2: seeds that solve the task against the gain before training."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rnn_research.report import style, wording
+from rnn_research.report.gains import first_event_gain
+from rnn_research.report.outcomes import Outcome, outcome
+from rnn_research.report.picture import Picture
+from rnn_research.report.selection import families, with_runs
+from rnn_research.report.statistics import mean_interval
+from rnn_research.report.study import Arm, Study
+
+LIMITS = (
+  "that the gain before training decides alone: it does not order different cells,"
+  " and a knob changes more than the gain (the size of the state and of every other"
+  " gradient, too). The rates hold for this length, budget and learning rate."
+)
+
+
+def draw(study: Study) -> Picture | None:
+  """One marker per arm, a line through arms that differ in one knob."""
+  threshold = study.thresholds["solved_error"]
+  results = {
+    arm.name: outcome(arm.run, threshold) for arm in with_runs(study, "synthetic")
+  }
+  arms = [arm for arm in with_runs(study, "synthetic") if _shown(arm, results)]
+  if len(arms) < 2:
+    return None
+  tasks = sorted({(arm.problem, arm.length or 0) for arm in arms})
+  figure = Figure(figsize=(style.WIDTH, 4.0), layout="constrained")
+  grid = figure.subplots(1, len(tasks), sharex=True, sharey=True, squeeze=False)
+  for axes, task in zip(grid.flat, tasks, strict=True):
+    here = [arm for arm in arms if (arm.problem, arm.length or 0) == task]
+    for family in families(here):
+      _family(axes, family, results)
+    axes.set_title(f"{task[0]}, T = {task[1]}")
+    axes.set_ylim(-0.04, 1.06)
+    axes.set_yticks(np.linspace(0, 1, 6), [f"{x}%" for x in range(0, 101, 20)])
+    axes.set_xlabel("log10 gain at the first event, before training")
+    axes.margins(x=0.08)
+  grid[0, 0].set_ylabel("seeds that solve the task at the end")
+  figure.legend(
+    *grid[0, 0].get_legend_handles_labels(), loc="outside right upper"
+  )
+  return Picture(
+    "dose_response",
+    _title(arms, results),
+    figure,
+    _caption(arms, results),
+    LIMITS,
+    tuple(arms),
+  )
+
+
+def _shown(arm: Arm, results: dict[str, Outcome]) -> bool:
+  start = first_event_gain(arm.run).start
+  return results[arm.name].count > 0 and bool(np.isfinite(start).any())
+
+
+def _family(
+  axes: Axes, family: list[Arm], results: dict[str, Outcome]
+) -> None:
+  look = style.cell_style(family[0].cell)
+  gains = [first_event_gain(arm.run).start for arm in family]
+  gains = [gain[np.isfinite(gain)] for gain in gains]
+  means = np.array([gain.mean() for gain in gains])
+  spread = np.array([[m - g.min(), g.max() - m] for m, g in zip(means, gains)])
+  rates, bars = [], []
+  for arm in family:
+    result = results[arm.name]
+    rate = result.wins / result.count
+    low, high = result.wilson
+    rates.append(rate)
+    bars.append((max(rate - low, 0.0), max(high - rate, 0.0)))
+  knob = family[0].knob
+  label = look.name if knob is None else f"{look.name}, {knob.replace('_', ' ')}"
+  axes.errorbar(
+    means,
+    rates,
+    xerr=spread.T,
+    yerr=np.array(bars).T,
+    color=look.colour,
+    marker=look.marker,
+    markersize=7,
+    linewidth=1.4 if knob else 0,
+    elinewidth=0.9,
+    capsize=2,
+    label=label,
+  )
+  for arm, mean, rate in zip(family, means, rates, strict=True):
+    text = look.name if arm.value is None else f"×{arm.value:g}"
+    axes.annotate(
+      text,
+      (mean, rate),
+      xytext=(6, 6 if rate < 0.9 else -12),
+      textcoords="offset points",
+      color=look.colour,
+      fontsize=8,
+      fontweight="bold",
+    )
+
+
+def _start(arm: Arm) -> float:
+  return mean_interval(first_event_gain(arm.run).start).mean
+
+
+def _title(arms: list[Arm], results: dict[str, Outcome]) -> str:
+  turned = [family for family in families(arms) if len(family) > 1]
+  if not turned:
+    parts = [f"{a.label} {_tally(a, results)}" for a in arms]
+    return f"Solved at the end: {wording.listing(parts)}"
+  family = sorted(max(turned, key=len), key=_start)
+  low, high = family[0], family[-1]
+  name = style.cell_style(low.cell).name
+  return (
+    f"Turning one knob moves the {name}'s gain before training from"
+    f" {wording.number(_start(low), 1)} to {wording.number(_start(high), 1)} and"
+    f" its solved seeds from {_tally(low, results)} to {_tally(high, results)}"
+  )
+
+
+def _tally(arm: Arm, results: dict[str, Outcome]) -> str:
+  return f"{results[arm.name].wins} of {results[arm.name].count}"
+
+
+def contrast(arms: list[Arm], results: dict[str, Outcome]) -> list[str]:
+  """What the arms say on whether the gain before training ranks cells.
+
+  One sentence per length with a tanh RNN and a GRU, both without a turned knob.
+  """
+  sentences = []
+  plain = [arm for arm in arms if arm.value in (None, 1.0)]
+  for rnn in (arm for arm in plain if arm.cell == "rnn"):
+    for gru in (arm for arm in plain if arm.cell == "gru"):
+      if (rnn.problem, rnn.length) != (gru.problem, gru.length):
+        continue
+      smaller = _start(gru) < _start(rnn)
+      rates = [results[a.name].wins / results[a.name].count for a in (gru, rnn)]
+      more = "more" if rates[0] > rates[1] else "no more"
+      joint = "and yet" if smaller == (rates[0] > rates[1]) else "and"
+      sentences.append(
+        f"The GRU starts with a {'smaller' if smaller else 'larger'} gain than the"
+        f" tanh RNN ({wording.number(_start(gru))} against"
+        f" {wording.number(_start(rnn))} at T = {gru.length}) {joint} solves the"
+        f" task {more} often ({_tally(gru, results)} against"
+        f" {_tally(rnn, results)} seeds)."
+      )
+  return sentences
+
+
+def _caption(
+  arms: list[Arm], results: dict[str, Outcome]
+) -> tuple[str, ...]:
+  sentences = contrast(arms, results)
+  for arm in arms:
+    low, high = results[arm.name].wilson
+    sentences.append(
+      f"{arm.label}: gain {wording.number(_start(arm))}, solved"
+      f" {_tally(arm, results)} ({wording.percent(low)} to"
+      f" {wording.percent(high)})."
+    )
+  sentences.append(
+    "Markers are means over seeds; horizontal bars reach from the smallest to the"
+    " largest seed, vertical bars are the 95% Wilson interval. A line joins arms"
+    " that differ only in the factor written beside the marker."
+  )
+  return tuple(sentences)

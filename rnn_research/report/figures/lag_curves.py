@@ -1,0 +1,154 @@
+"""Fig. 3: gain against lag, before training and at the end."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rnn_research.report import style, wording
+from rnn_research.report.picture import Picture
+from rnn_research.report.selection import default_arm, headline_arms
+from rnn_research.report.statistics import median
+from rnn_research.report.study import Arm, Study
+
+LIMITS = (
+  "what the state still holds: a gradient can be small where a memory is intact."
+  " The bands are examples, not uncertainty over seeds; the largest gain over all"
+  " directions can be above both curves."
+)
+CURVES = {"loss": "loss curve", "rms": "rms curve"}
+
+
+def draw(study: Study) -> Picture | None:
+  """Rows: loss curve and rms curve; columns: first and last measurement."""
+  arms = _arms(study)
+  if not arms:
+    return None
+  figure = Figure(figsize=(style.WIDTH, 5.4), layout="constrained")
+  grid = figure.subplots(2, 2, sharex=True, sharey=True)
+  for row, curve in zip(grid, CURVES, strict=True):
+    for axes, when in zip(row, (0, -1), strict=True):
+      for arm in arms:
+        _curve(axes, arm, curve, when)
+      _events(axes, arms, when)
+      axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
+    row[0].set_ylabel(f"log10 gain, {CURVES[curve]}")
+  for axes, when in zip(grid[0], (0, -1), strict=True):
+    axes.set_title(_when(arms, when))
+  for axes in grid[1]:
+    axes.set_xlabel("lag (steps back from the last valid step)")
+    axes.set_xlim(left=0)
+  figure.legend(
+    *grid[0, 0].get_legend_handles_labels(),
+    loc="outside upper center",
+    ncols=len(arms) + 1,
+  )
+  return Picture(
+    "lag_curves",
+    _title(arms),
+    figure,
+    _caption(arms),
+    LIMITS,
+    tuple(arms),
+  )
+
+
+def _arms(study: Study) -> list[Arm]:
+  shown = [
+    arm
+    for arm in headline_arms(study)
+    if f"{arm.run.layer}/loss_median" in arm.run.lag.values
+  ]
+  cells = {arm.cell: None for arm in shown}
+  return [default_arm([a for a in shown if a.cell == c]) for c in cells]
+
+
+def middle(arm: Arm, name: str, when: int) -> np.ndarray:
+  """Median over seeds of one stored curve at a measurement, by lag."""
+  values = arm.run.lag.values.get(f"{arm.run.layer}/{name}")
+  if values is None:
+    return np.zeros(0)
+  return median(np.where(np.isinf(values[when]), np.nan, values[when]), axis=0)
+
+
+def _curve(axes: Axes, arm: Arm, curve: str, when: int) -> None:
+  look = style.cell_style(arm.cell)
+  line = middle(arm, f"{curve}_median", when)
+  lags = np.arange(len(line))
+  low = middle(arm, f"{curve}_q10", when)
+  high = middle(arm, f"{curve}_q90", when)
+  if len(low) == len(high) == len(line):
+    axes.fill_between(
+      lags, low, high, color=look.colour, alpha=0.15, linewidth=0
+    )
+  axes.plot(
+    lags,
+    line,
+    color=look.colour,
+    marker=look.marker,
+    markevery=max(len(line) // 8, 1),
+    markersize=4,
+    label=arm.label,
+  )
+
+
+def _events(axes: Axes, arms: list[Arm], when: int) -> None:
+  spans = [
+    arm.run.lag.values["event_lags"][when]
+    for arm in arms
+    if "event_lags" in arm.run.lag.values
+  ]
+  if not spans:
+    return
+  lags = np.concatenate(spans)
+  for event in range(lags.shape[1]):
+    ends = np.nanmin(lags[:, event]) - 0.5, np.nanmax(lags[:, event]) + 0.5
+    label = "event lags" if event == 0 else None
+    axes.axvspan(*ends, color="#bdbdbd", alpha=0.5, linewidth=0, label=label)
+
+
+def _when(arms: list[Arm], when: int) -> str:
+  steps = sorted({int(arm.run.lag.steps[when]) for arm in arms})
+  if steps == [0]:
+    return "Before training"
+  return f"At step {wording.listing([f'{step:,}' for step in steps])}"
+
+
+def _depth(arm: Arm, when: int) -> tuple[int, float]:
+  """The lag of the first event (else the largest lag) and the gain there."""
+  line = middle(arm, "loss_median", when)
+  events = arm.run.lag.values.get("event_lags")
+  lag = len(line) - 1
+  if events is not None and np.isfinite(events[when, :, 0]).any():
+    lag = min(round(float(np.nanmedian(events[when, :, 0]))), lag)
+  return lag, float(line[lag])
+
+
+def _title(arms: list[Arm]) -> str:
+  parts = []
+  for arm in arms:
+    portion = wording.portion(_depth(arm, 0)[1])
+    parts.append(f"{portion} of the gradient ({arm.label})")
+  lag = _depth(arms[0], 0)[0]
+  left = "are left" if len(parts) > 1 else "is left"
+  return f"{lag} steps back, {wording.listing(parts)} {left} at first"
+
+
+def _caption(arms: list[Arm]) -> tuple[str, ...]:
+  sentences = []
+  for arm in arms:
+    lag, first = _depth(arm, 0)
+    _, last = _depth(arm, -1)
+    average = [middle(arm, "rms_median", when) for when in (0, -1)]
+    rms = [x[lag] if len(x) > lag else np.nan for x in average]
+    sentences.append(
+      f"{arm.label} at lag {lag}: loss curve {wording.number(first)} at the first"
+      f" measurement, {wording.number(last)} at the last; rms curve"
+      f" {wording.number(rms[0])} and {wording.number(rms[1])}."
+    )
+  sentences.append(
+    "Lines: median over seeds of the median over examples; bands: 10% to 90% of"
+    f" the examples (median over seeds). Layer {arms[0].run.layer}, full carry."
+    " Shaded lags: where the problem's events lie (range over seeds of the median"
+    " example)."
+  )
+  return tuple(sentences)

@@ -1,0 +1,147 @@
+"""Fig. 1: the gain at the first event and the loss against the training step."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rnn_research.report import style, wording
+from rnn_research.report.gains import Gain, first_event_gain
+from rnn_research.report.picture import Picture
+from rnn_research.report.records import Series
+from rnn_research.report.selection import headline_arms
+from rnn_research.report.statistics import mean_interval, median
+from rnn_research.report.study import Arm, Study
+
+LIMITS = (
+  "that the gain causes the learning, or the other way round: both are measured on"
+  " the same training runs. Gain is measured at one lag and only every few dozen"
+  " steps, so an order of events closer than that cannot be read off."
+)
+
+
+class Halfway(NamedTuple):
+  """When the median over seeds has gone half of its way, and how far that is."""
+
+  step: float
+  change: float
+
+
+def halfway(series: Series, sign: int) -> Halfway:
+  """First step past the middle between the first value and the extreme.
+
+  Args:
+    series: per seed; its median over seeds is followed.
+    sign: +1 for a rise to the largest value, -1 for a fall to the smallest.
+  """
+  values = sign * median(series.values, axis=1)
+  steps = series.steps[np.isfinite(values)]
+  values = values[np.isfinite(values)]
+  if len(values) < 2:
+    return Halfway(np.nan, 0.0)
+  change = float(values.max() - values[0])
+  step = float(steps[np.argmax(values >= values[0] + change / 2)])
+  return Halfway(step if change > 0 else np.nan, change)
+
+
+def loss_series(arm: Arm) -> Series:
+  """Training loss, or held-out loss where no training loss was logged."""
+  loss = arm.run.get("train/loss")
+  return loss if len(loss.steps) else arm.run.get("eval/loss")
+
+
+def draw(study: Study) -> Picture | None:
+  """Small multiples, an arm a column: gain above, loss below."""
+  arms = [arm for arm in headline_arms(study) if _gain(arm).series.steps.size]
+  if not arms:
+    return None
+  figure = Figure(figsize=(style.WIDTH, 4.3), layout="constrained")
+  grid = figure.subplots(
+    2, len(arms), sharex=True, sharey="row", squeeze=False
+  )
+  for (upper, lower), arm in zip(grid.T, arms, strict=True):
+    look = style.cell_style(arm.cell)
+    _lines(upper, _gain(arm).series, look.colour)
+    _lines(lower, loss_series(arm), look.colour)
+    upper.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
+    chance = (arm.run.status.get("problem") or {}).get("chance_loss")
+    if chance is not None:
+      lower.axhline(chance, color=style.MUTED, linewidth=0.8, linestyle=":")
+      lower.annotate(
+        "chance",
+        (1, chance),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="right",
+        color=style.MUTED,
+        fontsize=7.5,
+      )
+    upper.set_title(arm.label)
+    lower.set_ylim(bottom=0)
+    lower.set_xlabel("training step")
+  first = min(int(loss_series(arm).steps[:1].sum() or 1) for arm in arms)
+  for axes in grid.flat:
+    axes.set_xscale("symlog", linthresh=max(first, 1), linscale=0.5)
+    axes.set_xlim(left=0)
+    axes.minorticks_off()
+  place = _gain(arms[0]).place
+  grid[0, 0].set_ylabel(f"log10 gain at\n{place}")
+  grid[1, 0].set_ylabel("training loss (nats)")
+  return Picture(
+    "opening", _title(arms), figure, _caption(arms), LIMITS, tuple(arms)
+  )
+
+
+def _gain(arm: Arm) -> Gain:
+  return first_event_gain(arm.run)
+
+
+def _lines(axes: Axes, series: Series, colour: str) -> None:
+  if not len(series.steps):
+    return
+  axes.plot(series.steps, series.values, color=colour, linewidth=0.6, alpha=0.4)
+  middle: Float[np.ndarray, "rows"] = median(series.values, axis=1)
+  axes.plot(series.steps, middle, color=colour, linewidth=2.2)
+
+
+def _title(arms: list[Arm]) -> str:
+  parts = []
+  for arm in arms:
+    rise = halfway(_gain(arm).series, 1)
+    fall = halfway(loss_series(arm), -1)
+    if rise.change >= 1 and np.isfinite(fall.step):
+      parts.append(
+        f"by step {wording.steps(rise.step)} in {arm.label}"
+        f" (loss: {wording.steps(fall.step)})"
+      )
+  if not parts:
+    return "No gain rises by as much as a factor of ten during training"
+  return f"The gain is half-way open {wording.listing(parts)}"
+
+
+def _caption(arms: list[Arm]) -> tuple[str, ...]:
+  sentences = []
+  for arm in arms:
+    gain = _gain(arm)
+    loss = median(loss_series(arm).values, axis=1)
+    last = loss[-1] if len(loss) else np.nan
+    sentences.append(
+      f"{arm.label}: log10 gain {wording.number(mean_interval(gain.start).mean)}"
+      f" before training, {wording.number(mean_interval(gain.largest).mean)} at"
+      f" its largest, {wording.number(mean_interval(gain.end).mean)} at the end"
+      f" (means over seeds); median loss at the end {wording.number(last, 3)}."
+    )
+  lags = {round(_gain(a).lag) for a in arms if np.isfinite(_gain(a).lag)}
+  where = f", lag {wording.listing([str(x) for x in sorted(lags)])}"
+  sentences.append(
+    f"Gain: median over examples of the loss curve at {_gain(arms[0]).place}"
+    f"{where if lags else ''}, layer {arms[0].run.layer}. Thin lines are seeds,"
+    " the thick line is their median; the step axis is linear up to the first"
+    " logged step and logarithmic after it. Half-way open: the median over seeds"
+    " has risen half of the way from its first to its largest log10 value; the"
+    " step after “loss” is where the median loss has fallen half of its way."
+  )
+  return tuple(sentences)

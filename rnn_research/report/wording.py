@@ -1,0 +1,88 @@
+"""Numbers as words: how the page writes gains, rates, intervals and lists."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnn_research.report.statistics import Interval
+
+NONE = "–"
+
+
+def number(value: float, digits: int = 2) -> str:
+  """A number with fixed decimals and a true minus sign; a dash for NaN."""
+  if not math.isfinite(value):
+    return NONE
+  text = f"{value:.{digits}f}"
+  if float(text) == 0:
+    text = text.lstrip("-")
+  return text.replace("-", "−")
+
+
+def interval(value: Interval, digits: int = 2) -> str:
+  """`mean [low, high]`; only the mean where there is no interval."""
+  if not math.isfinite(value.low):
+    return number(value.mean, digits)
+  ends = f"{number(value.low, digits)}, {number(value.high, digits)}"
+  return f"{number(value.mean, digits)} [{ends}]"
+
+
+def percent(rate: float, digits: int = 0) -> str:
+  """A rate in percent."""
+  return f"{number(100 * rate, digits)}%" if math.isfinite(rate) else NONE
+
+
+def p_value(p: float) -> str:
+  """A p value to three digits, `< 0.001` below."""
+  return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def portion(decades: float) -> str:
+  """A log10 gain as the part of a gradient that is left: `1/80,000`.
+
+  Two significant digits; `all` within 5% of 1, a factor above it, a power of
+  ten past a millionth.
+  """
+  if not math.isfinite(decades):
+    return NONE
+  if abs(decades) < math.log10(1.05):
+    return "all"
+  if decades > 0:
+    return f"{_two_digits(10**decades)} times as much"
+  if decades < -6:
+    return f"10^{number(decades, 1)}"
+  return f"1/{_two_digits(10**-decades)}"
+
+
+def steps(value: float) -> str:
+  """A train step, `not reached` for infinity."""
+  if math.isnan(value):
+    return NONE
+  return "not reached" if math.isinf(value) else f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+  """Seconds, as minutes from 100 s and hours from 100 min."""
+  if seconds < 100:
+    return f"{seconds:.0f} s"
+  if seconds < 6000:
+    return f"{seconds / 60:.0f} min"
+  return f"{seconds / 3600:.1f} h"
+
+
+def listing(parts: Sequence[str]) -> str:
+  """`a, b and c`."""
+  if len(parts) < 2:
+    return "".join(parts)
+  return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def plural(count: int, noun: str) -> str:
+  """`1 run`, `2 runs`."""
+  return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _two_digits(value: float) -> str:
+  rounded = float(np.format_float_positional(value, 2, fractional=False))
+  return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"

@@ -1,0 +1,23 @@
+"""A cell over time: the scan, its adjoint, and what can be read on the way back."""
+
+from rnn_research.unroll.streaming import step
+from rnn_research.unroll.taps import (
+  Event,
+  Measure,
+  Readings,
+  Stacked,
+  make_sinks,
+  scaled_norm,
+)
+from rnn_research.unroll.unroll import unroll
+
+__all__ = [
+  "Event",
+  "Measure",
+  "Readings",
+  "Stacked",
+  "make_sinks",
+  "scaled_norm",
+  "step",
+  "unroll",
+]

@@ -1,0 +1,235 @@
+"""Back-propagation through time by hand: one adjoint for every cell.
+
+The backward scan carries lambda_t = dl/ds_t and, in each step, replays the cell with
+the products' results that the forward scan kept, so that no product is computed
+twice. It emits the cotangents of the products' results; weight gradients are formed
+from them once, behind the scan. Everything a tap can read is in its hands.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from rnn_research.array_types import Carry, Params
+from rnn_research.cells import select
+from rnn_research.unroll.products import (
+  as_rows,
+  replay,
+  transposed,
+  weight_gradient,
+)
+from rnn_research.unroll.scan import Plan, Rows, Trajectory, scan_cell
+from rnn_research.unroll.taps import Event, Measure, Readings, Stacked
+
+
+def _zeros(tree):
+  return jax.tree.map(jnp.zeros_like, tree)
+
+
+def _add(a, b):
+  return jax.tree.map(jnp.add, a, b)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def fused_scan(
+  plan: Plan,
+  measure: Measure | None,
+  params: Params,
+  rows: Rows,
+  initial_carry: Carry,
+  context: Any,
+  sinks: Readings | None,
+) -> Carry:
+  """The carries of all steps, (time, batch, ...), with the adjoint below."""
+  return scan_cell(plan, params, rows, initial_carry, context).carries
+
+
+def _forward(plan, measure, params, rows, initial_carry, context, sinks):
+  trajectory = scan_cell(plan, params, rows, initial_carry, context)
+  return trajectory.carries, (params, rows, initial_carry, context, trajectory)
+
+
+def _backward(plan, measure, saved, carry_cotangents):
+  params, rows, initial_carry, context, trajectory = saved
+  cell = plan.cell
+  operations = dict(cell.products)
+  backward_weights = {
+    name: transposed(operation, params[name])
+    for name, operation in operations.items()
+  }
+  one_row, pull_rows = jax.vjp(
+    lambda p: _spread(p, trajectory.carries, rows.xs.ndim - 1),
+    cell.vectors(params),
+  )
+
+  def replay_step(nudges, vectors, start, projection, results, noise, ctx, cut):
+    """One step again; `cut` keeps the cotangent from passing any product."""
+    values = {}
+
+    def product(name, value):
+      if name not in operations:
+        return value + nudges[name] if name in nudges else value
+      values[name] = value
+      passing = lax.stop_gradient(value) if cut else value
+      return replay(operations[name], backward_weights[name], passing, results[name])
+
+    new, gates = cell.step(product, vectors, start, projection, noise, ctx)
+    return new, (gates, values)
+
+  def body(state, step):
+    later, d_vectors, d_context, d_initial = state
+    time, carry_cotangent, before, projection, results, row = step
+    total = _add(later, carry_cotangent)  # dl/ds_t
+    start = before
+    if row.resets is not None:
+      start = select(row.resets, initial_carry, before)
+    nothing = _zeros(total)
+    adjoint = select(row.active, total, nothing)
+
+    def through(nudges, vectors, start, projection, results, ctx, cut=False):
+      return replay_step(
+        nudges, vectors, start, projection, results, row.noise, ctx, cut
+      )
+
+    nudges = {}
+    if measure is not None:
+      nudges = _zeros(_probed(cell, one_row, start, projection, results, row, context))
+    _, pull, (gates, values) = jax.vjp(
+      through, nudges, one_row, start, projection, results, context, has_aux=True
+    )
+    d_nudges, d_row, d_start, d_projection, d_results, d_ctx = pull(adjoint)
+    reading = None
+    if measure is not None:
+      _, pull_direct, _ = jax.vjp(
+        lambda s: through(
+          nudges, one_row, s, projection, results, context, cut=True
+        ),
+        start,
+        has_aux=True,
+      )
+      reading = measure.inside(
+        Event(
+          time=time,
+          start=start,
+          gates=gates,
+          adjoint=adjoint,
+          adjoint_before=d_start,
+          direct=pull_direct(adjoint)[0],
+          projection=d_projection,
+          products=d_results,
+          values=values,
+          probes=d_nudges,
+        )
+      )
+    earlier = d_start
+    if row.resets is not None:
+      hit = row.resets if row.active is None else row.resets & row.active
+      d_initial = _add(d_initial, select(hit, d_start, nothing))
+      earlier = select(row.resets, nothing, d_start)
+    earlier = select(row.active, earlier, total)
+    state = (earlier, _add(d_vectors, d_row), _add(d_context, d_ctx), d_initial)
+    return state, (d_projection, d_results, reading)
+
+  time = trajectory_length(trajectory)
+  before = _shifted(plan, trajectory, initial_carry)
+  state = (
+    _zeros(jax.tree.map(lambda c: c[0], trajectory.carries)),
+    _zeros(one_row),
+    _zeros(context),
+    _zeros(initial_carry),
+  )
+  steps = (
+    jnp.arange(time),
+    carry_cotangents,
+    before,
+    trajectory.projections,
+    trajectory.results,
+    rows._replace(xs=None),
+  )
+  state, emitted = lax.scan(body, state, steps, reverse=not plan.reverse)
+  earlier, d_vectors, d_context, d_initial = state
+  d_projections, d_results, readings = emitted
+
+  starts = before
+  if rows.resets is not None:
+    starts = jax.vmap(lambda r, c: select(r, initial_carry, c))(rows.resets, before)
+
+  def multiplied(start, projection, results, noise):
+    _, (_, values) = replay_step(
+      {}, one_row, start, projection, results, noise, context, True
+    )
+    return values
+
+  # For most cells this is a view of the carries: nothing is computed again.
+  values = {}
+  if operations:
+    values = jax.vmap(multiplied)(
+      starts, trajectory.projections, trajectory.results, rows.noise
+    )
+  if measure is not None:
+    after = measure.after(Stacked(d_projections, d_results, values))
+    readings = Readings(readings, after)
+
+  d_params = {
+    name: weight_gradient(operation, params[name], values[name], d_results[name])
+    for name, operation in operations.items()
+  }
+  _, pull_projection = jax.vjp(
+    lambda p, xs: jax.vmap(functools.partial(cell.project, p))(xs),
+    params["input"],
+    rows.xs,
+  )
+  d_params["input"], d_xs = pull_projection(d_projections)
+  d_params.update(pull_rows(d_vectors)[0])
+  d_rows = Rows(xs=d_xs, active=None, resets=None, noise=None)
+  return d_params, d_rows, _add(earlier, d_initial), d_context, readings
+
+
+fused_scan.defvjp(_forward, _backward)
+
+
+def trajectory_length(trajectory: Trajectory) -> int:
+  """Steps of the forward pass."""
+  return jax.tree.leaves(trajectory.carries)[0].shape[0]
+
+
+def _shifted(plan: Plan, trajectory: Trajectory, initial_carry: Carry) -> Carry:
+  """The carry each step began with, before any reset."""
+
+  def shift(first, carries):
+    if plan.reverse:
+      return jnp.concatenate([carries[1:], first[None]])
+    return jnp.concatenate([first[None], carries[:-1]])
+
+  return jax.tree.map(shift, initial_carry, trajectory.carries)
+
+
+def _spread(vectors: Params, carries: Carry, rank: int) -> Params:
+  """Repeats each vector for every example.
+
+  Its gradient then stays per example inside the scan and is summed once behind it:
+  a sum over a sharded batch inside the loop would be a reduction in every step.
+  """
+  some = jax.tree.leaves(carries)[0][0]
+
+  def repeat(row):
+    return row + jnp.zeros_like(some, shape=some.shape[:1] + (1,) * (row.ndim - 1))
+
+  return jax.tree.map(repeat, as_rows(vectors, rank))
+
+
+def _probed(cell, vectors, start, projection, results, row, context):
+  """The values of the cell's probes in one step (only their shapes are used)."""
+  probes = {}
+
+  def product(name, value):
+    if name in results:
+      return results[name]
+    probes[name] = value
+    return value
+
+  cell.step(product, vectors, start, projection, row.noise, context)
+  return {name: probes[name] for name in cell.probes}

@@ -1,0 +1,79 @@
+"""The forward pass over time, shared by both ways of differentiating it."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+from jax import lax
+
+from rnn_research.array_types import Active, Array, Carry, Params, Projection, Resets
+from rnn_research.cells import Cell, select
+from rnn_research.unroll.products import as_rows
+
+
+class Plan(NamedTuple):
+  """What is fixed when a program is traced.
+
+  Attributes:
+    cell: the cell.
+    reverse: from the last step to the first.
+    whole_projection: project all inputs before the scan, not each in its step.
+  """
+
+  cell: Cell
+  reverse: bool
+  whole_projection: bool
+
+
+class Rows(NamedTuple):
+  """What each step is handed from outside, time axis first; None where unused.
+
+  Attributes:
+    xs: inputs.
+    active: False on padding, where the carry stands still.
+    resets: True where the step begins from the initial carry.
+    noise: the cell's random numbers.
+  """
+
+  xs: Array
+  active: Active | None
+  resets: Resets | None
+  noise: Any
+
+
+class Trajectory(NamedTuple):
+  """The forward pass, kept for the backward one; leaves (time, batch, ...)."""
+
+  carries: Carry
+  projections: Projection
+  results: dict[str, Array]
+
+
+def scan_cell(
+  plan: Plan, params: Params, rows: Rows, initial_carry: Carry, context: Any
+) -> Trajectory:
+  """Runs the cell over time; carries are in input order whatever the direction."""
+  cell = plan.cell
+  operations = dict(cell.products)
+  vectors = as_rows(cell.vectors(params), rows.xs.ndim - 1)
+  project = functools.partial(cell.project, params["input"])
+  if plan.whole_projection:
+    rows = rows._replace(xs=jax.vmap(project)(rows.xs))
+
+  def body(carry, row):
+    projection = row.xs if plan.whole_projection else project(row.xs)
+    results = {}
+
+    def product(name, value):
+      if name in operations:
+        results[name] = operations[name](params[name], value)
+        return results[name]
+      return value
+
+    start = carry if row.resets is None else select(row.resets, initial_carry, carry)
+    new, _ = cell.step(product, vectors, start, projection, row.noise, context)
+    # A skipped step leaves the carry as it came in, before any reset.
+    new = select(row.active, new, carry)
+    return new, Trajectory(new, projection, results)
+
+  return lax.scan(body, initial_carry, rows, reverse=plan.reverse)[1]

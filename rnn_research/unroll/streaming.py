@@ -1,0 +1,41 @@
+"""One step at a time, for streaming inference and decoding."""
+
+from typing import Any
+
+from jaxtyping import Float
+
+from rnn_research.array_types import Array, Carry, Params
+from rnn_research.cells import Cell
+from rnn_research.unroll.products import as_rows
+
+
+def step(
+  cell: Cell,
+  params: Params,
+  carry: Carry | None,
+  x: Float[Array, "batch *features"],
+  *,
+  context: Any = None,
+) -> tuple[Carry, Float[Array, "batch *outputs"]]:
+  """Reads one input; (carry, y) equal those of `unroll` at that step.
+
+  Args:
+    cell: the cell.
+    params: its parameters.
+    carry: of the step before; None begins a sequence.
+    x: (batch, *features).
+    context: as in `unroll`.
+  """
+  operations = dict(cell.products)
+  projection = cell.project(params["input"], x)
+  if carry is None:
+    carry = cell.initial_carry(params, projection)
+
+  def product(name, value):
+    if name in operations:
+      return operations[name](params[name], value)
+    return value
+
+  vectors = as_rows(cell.vectors(params), x.ndim)
+  carry, _ = cell.step(product, vectors, carry, projection, None, context)
+  return carry, cell.output(carry, projection)

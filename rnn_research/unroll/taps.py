@@ -1,0 +1,155 @@
+"""Taps: how a number leaves the backward pass.
+
+A tap is a zero input whose cotangent is the measurement. The loss is differentiated
+with respect to (parameters, sinks); the gradient of the sinks is what the measure
+saw. No side effects and no callbacks, so taps work under `jit`, `vmap`, `lax.map`,
+`jax.checkpoint` and sharding. One set of sinks belongs to one application of a cell:
+a set used twice would receive the sum of two measurements.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float, Int
+
+from rnn_research.array_types import Array, Carry, Inputs, Params, Projection
+from rnn_research.cells import Cell
+from rnn_research.unroll.products import as_rows
+
+
+class Event(NamedTuple):
+  """What the backward scan holds at step t; leaves (batch, ...).
+
+  Attributes:
+    time: t, in input order.
+    start: the carry the step began with, s_{t-1} (after a reset).
+    gates: the step's named activations.
+    adjoint: dl/ds_t, total: the loss at t and everything later. Zero on padding.
+    adjoint_before: dl/ds_{t-1} through step t alone.
+    direct: the part of `adjoint_before` that met no product.
+    projection: dl/d(projection_t).
+    products: dl/d(result) of each product.
+    values: what each product multiplied.
+    probes: dl/d(value) of each of the cell's probes, total.
+  """
+
+  time: Int[Array, ""]
+  start: Carry
+  gates: dict[str, Array]
+  adjoint: Carry
+  adjoint_before: Carry
+  direct: Carry
+  projection: Projection
+  products: dict[str, Array]
+  values: dict[str, Array]
+  probes: dict[str, Array]
+
+
+class Stacked(NamedTuple):
+  """What the weight gradients stack for all t anyway; leaves (time, batch, ...)."""
+
+  projection: Projection
+  products: dict[str, Array]
+  values: dict[str, Array]
+
+
+def _nothing(_):
+  return ()
+
+
+class Measure(NamedTuple):
+  """What to read; static, so best a module constant.
+
+  Attributes:
+    inside: Event -> small pytree, in every step of the backward scan. For what
+      exists only there; whatever can wait belongs to `after`.
+    after: Stacked -> pytree, once behind the scan.
+  """
+
+  inside: Callable[[Event], Any] = _nothing
+  after: Callable[[Stacked], Any] = _nothing
+
+
+class Readings(NamedTuple):
+  """What a measure returned: `inside` with a leading time axis, and `after`."""
+
+  inside: Any
+  after: Any
+
+
+def make_sinks(
+  measure: Measure,
+  cell: Cell,
+  params: Params,
+  xs: Inputs,
+  initial_carry: Carry | None = None,
+  context: Any = None,
+) -> Readings:
+  """Zeros of the shape of everything that `measure` reads; computes nothing else.
+
+  Args:
+    measure: what will be read.
+    cell: the cell.
+    params: its parameters.
+    xs: (time, batch, *features), or a `ShapeDtypeStruct` of it.
+    initial_carry: as given to `unroll`.
+    context: as given to `unroll`.
+  """
+  time = xs.shape[0]
+
+  def stack(tree):
+    return jax.tree.map(
+      lambda leaf: jnp.zeros((time, *leaf.shape), leaf.dtype), tree
+    )
+
+  def read(params, x, initial_carry, context):
+    projection = cell.project(params["input"], x)
+    carry = initial_carry
+    if carry is None:
+      carry = cell.initial_carry(params, projection)
+    operations = dict(cell.products)
+    values, results, probes = {}, {}, {}
+
+    def product(name, value):
+      if name in cell.probes:
+        probes[name] = value
+        return value
+      values[name] = value
+      results[name] = operations[name](params[name], value)
+      return results[name]
+
+    vectors = as_rows(cell.vectors(params), x.ndim)
+    new, gates = cell.step(product, vectors, carry, projection, None, context)
+    event = Event(
+      time=jnp.zeros((), jnp.int32),
+      start=carry,
+      gates=gates,
+      adjoint=new,
+      adjoint_before=carry,
+      direct=carry,
+      projection=projection,
+      products=results,
+      values=values,
+      probes=probes,
+    )
+    stacked = Stacked(stack(projection), stack(results), stack(values))
+    return Readings(stack(measure.inside(event)), measure.after(stacked))
+
+  first = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
+  shapes = jax.eval_shape(read, params, first, initial_carry, context)
+  return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+
+def scaled_norm(value: Float[Array, "..."], keep: int = 1) -> Float[Array, "..."]:
+  """Euclidean norm over all but the first `keep` axes, safe from underflow.
+
+  The largest entry is divided out before squaring, so a norm is exact down to the
+  smallest float instead of its square root.
+  """
+  flat = value.reshape(*value.shape[:keep], -1)
+  largest = jnp.abs(flat).max(-1, initial=0)
+  scale = jnp.where(largest > 0, largest, 1)
+  ratio = flat / scale[..., None]
+  return jnp.where(largest > 0, scale * jnp.sqrt(jnp.square(ratio).sum(-1)), 0)

@@ -1,0 +1,96 @@
+"""One unroll for every cell and use."""
+
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from rnn_research.array_types import Array, Carry, Inputs, Key, Lengths, Params, Resets
+from rnn_research.cells import Cell, select
+from rnn_research.unroll.fused import fused_scan
+from rnn_research.unroll.scan import Plan, Rows, scan_cell
+from rnn_research.unroll.taps import Measure, Readings
+
+
+def unroll(
+  cell: Cell,
+  params: Params,
+  xs: Inputs,
+  *,
+  lengths: Lengths | None = None,
+  resets: Resets | None = None,
+  initial_carry: Carry | None = None,
+  reverse: bool = False,
+  key: Key | None = None,
+  context: Any = None,
+  adjoint: Literal["fused", "autodiff"] = "fused",
+  projection: Literal["step", "whole"] = "step",
+  taps: tuple[Measure, Readings] | None = None,
+) -> tuple[Carry, Float[Array, "time batch *outputs"]]:
+  """Runs a cell over a sequence, forward or backward in time.
+
+  Args:
+    cell: the cell.
+    params: its parameters.
+    xs: (time, batch, *features).
+    lengths: valid steps of each example, 0 to time. On padding the carry stands
+      still and the output is zero; padded inputs may hold anything, NaN included.
+    resets: True where a step begins from the initial carry. Under `reverse` a
+      sequence ends where the next begins, so resets[t + 1] acts at step t.
+    initial_carry: None is the cell's own.
+    reverse: from the last valid step to the first; outputs stay in input order, so
+      the summary of a backward pass is the output at position 0.
+    key: of the cell's noise; None asks for its expectation.
+    context: what every step may look at (an encoder's memory, say).
+    adjoint: "fused" is back-propagation through time in one scan, reverse mode
+      only; "autodiff" differentiates the scan, in either mode, and is its oracle.
+    projection: "step" multiplies each input in its own step, "whole" all of them
+      before the scan (more memory; for devices that reward large products).
+    taps: (measure, sinks), as made by `make_sinks`; needs the fused adjoint.
+
+  Returns:
+    The carry behind the last step in processing order, and the outputs.
+
+  Raises:
+    ValueError: if taps are asked of autodiff.
+  """
+  time, batch = xs.shape[:2]
+  active = None
+  if lengths is not None:
+    active = jnp.arange(time)[:, None] < lengths[None, :]
+    mask = active.reshape(time, batch, *(1,) * (xs.ndim - 2))
+    # Zeroed before the cell, not only behind it: NaN times a zero cotangent is NaN.
+    xs = jnp.where(mask, xs, 0)
+  if resets is not None and reverse:
+    resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
+  first = cell.project(params["input"], xs[0])
+  if initial_carry is None:
+    initial_carry = cell.initial_carry(params, first)
+  noise = None if key is None else cell.noise(key, time, first)
+
+  plan = Plan(cell, reverse, projection == "whole")
+  rows = Rows(xs, active, resets, noise)
+  if adjoint == "fused":
+    measure, sinks = taps or (None, None)
+    carries = fused_scan(
+      plan, measure, params, rows, initial_carry, context, sinks
+    )
+  elif taps is not None:
+    raise ValueError("taps are read in the fused adjoint; set adjoint='fused'")
+  else:
+    carries = scan_cell(plan, params, rows, initial_carry, context).carries
+
+  last = jax.tree.map(lambda c: c[0 if reverse else -1], carries)
+  return last, _outputs(cell, params, xs, carries, active)
+
+
+def _outputs(cell, params, xs, carries, active):
+  """Outputs of all steps, outside the scan and its adjoint.
+
+  So dl/ds_t is one well-defined object: the output is a function of s_t. Where a
+  cell's output ignores the projection, the compiler drops the second projection.
+  """
+  projections = jax.vmap(lambda x: cell.project(params["input"], x))(xs)
+  ys = jax.vmap(cell.output)(carries, projections)
+  return select(active, ys, jnp.zeros_like(ys))
