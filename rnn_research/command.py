@@ -54,9 +54,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
     # Help was asked for and given; absl calls that a failure.
     sys.exit(0)
   if arguments[1:]:
-    raise UserError(
-      arguments[1], "not a flag", "write --name=value, without spaces"
-    )
+    raise UserError(arguments[1], "not a flag", "write --name=value, without spaces")
   if "config" in flags.FLAGS:
     config_flags.finish(flags.FLAGS)
   _log_plainly()

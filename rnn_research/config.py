@@ -118,6 +118,4 @@ class Config:
   data: DataConfig = dataclasses.field(default_factory=DataConfig)
   optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
   train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
-  diagnostics: DiagnosticsConfig = dataclasses.field(
-    default_factory=DiagnosticsConfig
-  )
+  diagnostics: DiagnosticsConfig = dataclasses.field(default_factory=DiagnosticsConfig)

@@ -64,3 +64,21 @@ class Batch(NamedTuple):
   resets: Bool[Array, "time batch"] | None = None
   decoder_inputs: Int[Array, "steps batch"] | None = None
   context: Float[Array, "batch context"] | None = None
+
+
+def example_axes(batch: Batch) -> Batch:
+  """The axis along which each field's examples lie; None where there is no field."""
+  target = batch.weights.ndim - 1
+  axes = Batch(
+    inputs=1,
+    targets=target,
+    weights=target,
+    lengths=0,
+    events=0,
+    resets=1,
+    decoder_inputs=1,
+    context=0,
+  )
+  return Batch(
+    *(None if leaf is None else axis for leaf, axis in zip(batch, axes, strict=True))
+  )

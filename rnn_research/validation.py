@@ -61,9 +61,7 @@ def validate(config: Config) -> None:
       raise ConfigError(path, f"{value} is not finite", "give a finite number")
   for path, minimum in AT_LEAST.items():
     if values[path] < minimum:
-      raise ConfigError(
-        path, f"{values[path]} is too small", f"use at least {minimum}"
-      )
+      raise ConfigError(path, f"{values[path]} is too small", f"use at least {minimum}")
   if config.seed + config.seeds > 2**31:
     raise ConfigError(
       "seed", f"{config.seed} is too large", "keep seed + seeds below 2**31"
@@ -81,9 +79,7 @@ def validate(config: Config) -> None:
   _validate_intervals(values)
 
 
-def _typed_values(
-  holder: typing.Any, prefix: str = ""
-) -> dict[str, typing.Any]:
+def _typed_values(holder: typing.Any, prefix: str = "") -> dict[str, typing.Any]:
   """Values by path; refuses fields that are no fields, and wrong types."""
   known = {field.name: field.type for field in dataclasses.fields(holder)}
   values = {}
@@ -94,9 +90,7 @@ def _typed_values(
     kind = known[name]
     if not _fits(value, kind):
       spelled = getattr(kind, "__name__", None) or str(kind)
-      raise ConfigError(
-        path, f"{value!r} is {type(value).__name__}", f"give {spelled}"
-      )
+      raise ConfigError(path, f"{value!r} is {type(value).__name__}", f"give {spelled}")
     if dataclasses.is_dataclass(kind):
       values |= _typed_values(value, f"{path}.")
     else:
@@ -105,7 +99,7 @@ def _typed_values(
 
 
 def _fits(value: typing.Any, kind: typing.Any) -> bool:
-  """Whether a value has a field's type; True and 1 are different, 1 and 1.0 not."""
+  """Whether a value has a field's type: 1 may be a float, True no number."""
   if isinstance(kind, types.UnionType):
     return any(_fits(value, k) for k in typing.get_args(kind))
   if typing.get_origin(kind) is tuple:
@@ -164,9 +158,7 @@ def _validate_model(model: ModelConfig) -> None:
     )
 
 
-def _validate_cell_options(
-  model: ModelConfig, table: Mapping[str, type]
-) -> None:
+def _validate_cell_options(model: ModelConfig, table: Mapping[str, type]) -> None:
   """Options are fields of a cell; one that the cell lacks would do nothing."""
   options = {
     cell: {field.name for field in dataclasses.fields(builder)}

@@ -76,6 +76,11 @@ class Cell:
     raise NotImplementedError
 
   @property
+  def gate_order(self) -> dict[str, tuple[str, ...]]:
+    """Gates of each dense product, in the order of its kernel's columns."""
+    return {}
+
+  @property
   def probes(self) -> tuple[str, ...]:
     """Names of intermediate values whose total adjoint can be measured."""
     return ()

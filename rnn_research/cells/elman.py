@@ -38,6 +38,11 @@ class Elman(Cell):
     """The recurrent matrix."""
     return (("hidden", dense),)
 
+  @property
+  def gate_order(self):
+    """One matrix, no gates."""
+    return {"hidden": ("hidden",)}
+
   def init(self, key, input_size, hidden_size, initial=OURS):
     """Draws {"input", "hidden"}."""
     k = jax.random.split(key, 3)

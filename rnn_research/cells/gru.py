@@ -40,6 +40,13 @@ class GRU(Cell):
       return (("hidden", dense),)
     return (("gates", dense), ("candidate", dense))
 
+  @property
+  def gate_order(self):
+    """Reset, update, candidate."""
+    if self.reset_after:
+      return {"hidden": ("reset", "update", "candidate")}
+    return {"gates": ("reset", "update"), "candidate": ("candidate",)}
+
   def init(self, key, input_size, hidden_size, initial=OURS):
     """Draws the parameters named above; `chrono` biases the update gate."""
     k = jax.random.split(key, 6)

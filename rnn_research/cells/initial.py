@@ -46,13 +46,13 @@ _FORGET_BIAS = {"": 1.0, "torch": 0.0, "keras": 1.0, "flax": 0.0, "haiku": 1.0}
 
 def _gatewise(draw: Callable[..., Array], key, rows, hidden, gates) -> Array:
   keys = jax.random.split(key, gates)
-  blocks = [draw(k, (rows, hidden), jnp.float_) for k in keys]
+  blocks = [draw(k, (rows, hidden), float) for k in keys]
   return jnp.concatenate(blocks, axis=1)
 
 
 def _truncated(key: Key, shape: tuple[int, int], fan_in: int) -> Array:
   """Normal cut at two standard deviations, not rescaled for the cut (Haiku)."""
-  draw = jax.random.truncated_normal(key, -2.0, 2.0, shape, jnp.float_)
+  draw = jax.random.truncated_normal(key, -2.0, 2.0, shape, float)
   return draw * fan_in**-0.5
 
 
@@ -86,18 +86,18 @@ class Initial:
     match self.like:
       case "torch":
         bound = hidden**-0.5
-        draw = jax.random.uniform(key, shape, jnp.float_, -bound, bound)
+        draw = jax.random.uniform(key, shape, float, -bound, bound)
       case "keras":
-        draw = initializers.glorot_uniform()(key, shape, jnp.float_)
+        draw = initializers.glorot_uniform()(key, shape, float)
       case "haiku" if family == "lstm":  # one matrix over [x; h]: joint fan-in
         draw = _truncated(key, shape, inputs + hidden)
       case "haiku" if family == "gru":
         scaled = initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
-        draw = scaled(key, shape, jnp.float_)
+        draw = scaled(key, shape, float)
       case "haiku":
         draw = _truncated(key, shape, inputs)
       case _:  # ours and Flax
-        draw = initializers.lecun_normal()(key, shape, jnp.float_)
+        draw = initializers.lecun_normal()(key, shape, float)
     return self.input_scale * draw
 
   def recurrent_kernel(
@@ -108,16 +108,16 @@ class Initial:
     match self.like:
       case "torch":
         bound = hidden**-0.5
-        draw = jax.random.uniform(key, shape, jnp.float_, -bound, bound)
+        draw = jax.random.uniform(key, shape, float, -bound, bound)
       case "keras":  # orthogonal as one fused matrix
-        draw = initializers.orthogonal()(key, shape, jnp.float_)
+        draw = initializers.orthogonal()(key, shape, float)
       case "flax":
         draw = _gatewise(RECURRENT["orthogonal"], key, rows, hidden, gates)
       case "haiku" if family == "lstm":
         draw = _truncated(key, shape, inputs + rows)
       case "haiku" if family == "gru":
         scaled = initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
-        draw = scaled(key, shape, jnp.float_)
+        draw = scaled(key, shape, float)
       case "haiku":
         draw = _truncated(key, shape, rows)
       case _:
@@ -129,10 +129,10 @@ class Initial:
   ) -> Float[Array, "columns"]:
     """A bias that stands for `vectors` of a library that keeps input and hidden's."""
     if self.like != "torch":
-      return jnp.zeros((columns,), jnp.float_)
+      return jnp.zeros((columns,), float)
     bound = hidden**-0.5
     shape = (vectors, columns)
-    return jax.random.uniform(key, shape, jnp.float_, -bound, bound).sum(0)
+    return jax.random.uniform(key, shape, float, -bound, bound).sum(0)
 
   def forget_offset(self) -> float:
     """What is added to the bias of a forget gate."""
@@ -143,7 +143,7 @@ class Initial:
   def chrono_bias(self, key: Key, hidden: int) -> Float[Array, "hidden"]:
     """Forget biases whose time scales 1/(1 - sigmoid(b)) are uniform in [2, T_max]."""
     steps = jax.random.uniform(
-      key, (hidden,), jnp.float_, minval=1.0, maxval=self.chrono - 1.0
+      key, (hidden,), float, minval=1.0, maxval=self.chrono - 1.0
     )
     return jnp.log(steps)
 

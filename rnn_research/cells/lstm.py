@@ -81,6 +81,15 @@ class LSTM(Cell):
     return (("hidden", dense),)
 
   @property
+  def gate_order(self):
+    """The gates above, by their full names."""
+    names = {"i": "input", "f": "forget", "g": "candidate", "o": "output"}
+    order = {"hidden": tuple(names[gate] for gate in self.gates)}
+    if self.projection:
+      order["projection"] = ("projection",)
+    return order
+
+  @property
   def probes(self):
     """The new memory c'."""
     return ("memory",)
@@ -97,15 +106,13 @@ class LSTM(Cell):
         "kernel": initial.input_kernel(k[0], input_size, size, gates, family),
       },
       "hidden": {
-        "kernel": initial.recurrent_kernel(
-          k[2], rows, size, gates, family, input_size
-        )
+        "kernel": initial.recurrent_kernel(k[2], rows, size, gates, family, input_size)
       },
     }
-    ones, zeros = jnp.ones((size,), jnp.float_), jnp.zeros((size,), jnp.float_)
+    ones, zeros = jnp.ones((size,), float), jnp.zeros((size,), float)
     if self.layer_norm:
       params["norm_input"] = {"scale": jnp.ones_like(bias), "bias": bias}
-      params["norm_hidden"] = {"scale": jnp.ones((columns,), jnp.float_)}
+      params["norm_hidden"] = {"scale": jnp.ones((columns,), float)}
       params["norm_memory"] = {"scale": ones, "bias": zeros}
     else:
       params["input"]["bias"] = bias
@@ -115,14 +122,12 @@ class LSTM(Cell):
     if self.projection:
       scale = jax.nn.initializers.lecun_normal()
       shape = (size, self.projection)
-      params["projection"] = {"kernel": scale(k[3], shape, jnp.float_)}
+      params["projection"] = {"kernel": scale(k[3], shape, float)}
     return params
 
   def _biases(self, k, size, initial):
     bias = initial.bias(k[1], size, len(self.gates) * size, vectors=2)
-    at = {
-      name: slice(n * size, (n + 1) * size) for n, name in enumerate(self.gates)
-    }
+    at = {name: slice(n * size, (n + 1) * size) for n, name in enumerate(self.gates)}
     if not initial.chrono:
       return bias.at[at["f"]].add(initial.forget_offset())
     forget = initial.chrono_bias(k[4], size)
@@ -133,9 +138,7 @@ class LSTM(Cell):
     """Zeros for c and h."""
     size = projection.shape[-1] // len(self.gates)
     hidden = self.output_size(size)
-    return MemoryCarry(
-      zero_carry(projection, size), zero_carry(projection, hidden)
-    )
+    return MemoryCarry(zero_carry(projection, size), zero_carry(projection, hidden))
 
   def step(self, product, params, carry, projection, noise, context):
     """The equations above; gates `input`, `forget`, `candidate`, `output`."""

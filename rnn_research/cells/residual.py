@@ -23,6 +23,11 @@ class Residual(Cell):
     return self.inner.products
 
   @property
+  def gate_order(self):
+    """The inner cell's."""
+    return self.inner.gate_order
+
+  @property
   def probes(self):
     """The inner cell's."""
     return self.inner.probes

@@ -36,6 +36,11 @@ class Zoneout(Cell):
     return self.inner.products
 
   @property
+  def gate_order(self):
+    """The inner cell's."""
+    return self.inner.gate_order
+
+  @property
   def probes(self):
     """The inner cell's: values before the mask mixes in the old state."""
     return self.inner.probes

@@ -1,10 +1,11 @@
 """Instability episodes: when the gradient leaps, and whether the loss returns.
 
 An episode is a stretch of steps whose gradient norm before clipping is above
-`factor` times its running median over the last `window` steps; stretches no more
-than `merge` steps apart are one. It is recovered if, within `recovery` steps
-after its last step, the loss is back at or below its own running median of the
-step before the episode began. A loss or norm that isn't finite ends the series.
+`factor` times its running median over the last `window` steps; stretches no
+more than `merge` steps apart are one. It is recovered if, within `recovery`
+steps after its last step, the loss is back at or below its own running median
+of the step before the episode began. A value that isn't finite ends the series
+in an episode that is not recovered.
 """
 
 from typing import NamedTuple
@@ -97,15 +98,11 @@ def find_episodes(
       recovered = None
     inside = norms[first : min(last + 1, end)]
     largest = float(inside.max()) if len(inside) else float("nan")
-    episodes.append(
-      Episode(int(steps[first]), int(steps[last]), largest, recovered)
-    )
+    episodes.append(Episode(int(steps[first]), int(steps[last]), largest, recovered))
   return episodes
 
 
-def run_episodes(
-  run: Run, thresholds: dict[str, float]
-) -> tuple[list[Episode], ...]:
+def run_episodes(run: Run, thresholds: dict[str, float]) -> tuple[list[Episode], ...]:
   """The episodes of every seed of a run; () without a ledger."""
   ledger = run.ledger.values
   if "norm_before" not in ledger or "loss" not in ledger:

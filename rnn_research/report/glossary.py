@@ -4,34 +4,51 @@ import html
 import re
 
 TERMS = {
-  "gain": "How much of a gradient is left after it has been sent back over some"
-  " steps. On this page as log10: 0 = all of it, −5 = 1/100,000 of it.",
-  "lag": "How many steps back from the last valid step, which is lag 0.",
-  "adjoint": "The derivative of one example's loss with respect to the network's"
-  " state at one time step; for an LSTM, with respect to its memory c with"
-  " everything that reads c counted.",
-  "carry": "Everything a cell hands from one time step to the next: h for an RNN"
-  " or a GRU, c and h for an LSTM.",
-  "event": "A time step at which the input holds a symbol that has to be"
-  " remembered; the first event is the farthest from the end.",
-  "episode": "A stretch of steps whose gradient norm, before clipping, is far above"
-  " its own running median.",
-  "loss curve": "Gain of the loss's own gradient: |P_k' a| / |a|, with a the adjoint"
-  " of the last state and P_k the product of the last k Jacobians.",
-  "rms curve": "Gain averaged over all directions of the state: the Frobenius norm"
-  " of P_k divided by the square root of the state's size.",
-  "Wilson interval": "95% interval of a rate that stays between 0 and 1 and is right"
-  " for few seeds (Wilson 1927).",
-  "t interval": "95% interval of a mean over seeds by Student's t.",
-  "clipped": "The gradient was scaled down to the allowed norm before the update.",
-  "solved": "Fraction of wrong held-out sequences below the protocol's threshold at"
-  " the last step of the fixed budget.",
+  "gain": (
+    "How much of a gradient is left after it has been sent back over some "
+    "steps. On this page as log10: 0 = all of it, −5 = 1/100,000 of it."
+  ),
+  "lag": ("How many steps back from the last valid step, which is lag 0."),
+  "adjoint": (
+    "The derivative of one example's loss with respect to the network's "
+    "state at one time step; for an LSTM, with respect to its memory c with "
+    "everything that reads c counted."
+  ),
+  "carry": (
+    "Everything a cell hands from one time step to the next: h for an RNN "
+    "or a GRU, c and h for an LSTM."
+  ),
+  "event": (
+    "A time step at which the input holds a symbol that has to be "
+    "remembered; the first event is the farthest from the end."
+  ),
+  "episode": (
+    "A stretch of steps whose gradient norm, before clipping, is far above "
+    "its own running median."
+  ),
+  "loss curve": (
+    "Gain of the loss's own gradient: |P_k' a| / |a|, with a the adjoint of "
+    "the last state and P_k the product of the last k Jacobians."
+  ),
+  "rms curve": (
+    "Gain averaged over all directions of the state: the Frobenius norm of "
+    "P_k divided by the square root of the state's size."
+  ),
+  "wilson interval": (
+    "95% interval of a rate that stays between 0 and 1 and is right for few "
+    "seeds (Wilson 1927)."
+  ),
+  "t interval": ("95% interval of a mean over seeds by Student's t."),
+  "clipped": ("The gradient was scaled down to the allowed norm before the update."),
+  "solved": (
+    "Fraction of wrong held-out sequences below the protocol's threshold at "
+    "the last step of the fixed budget."
+  ),
 }
 
 _PATTERN = re.compile(
-  r"\b("
-  + "|".join(sorted(map(re.escape, TERMS), key=len, reverse=True))
-  + r")(s?)\b"
+  r"\b(" + "|".join(sorted(map(re.escape, TERMS), key=len, reverse=True)) + r")(s?)\b",
+  re.IGNORECASE,
 )
 
 
@@ -40,7 +57,7 @@ def mark(text: str) -> str:
   seen: set[str] = set()
 
   def explain(match: re.Match[str]) -> str:
-    term = match.group(1)
+    term = match.group(1).lower()
     if term in seen:
       return match.group(0)
     seen.add(term)

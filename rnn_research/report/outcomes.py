@@ -55,9 +55,7 @@ class Outcome(NamedTuple):
     return float(median(np.nan_to_num(self.steps, nan=np.inf), axis=0))
 
 
-def steps_to_solve(
-  evaluations: Series, threshold: float
-) -> Float[np.ndarray, "seeds"]:
+def steps_to_solve(evaluations: Series, threshold: float) -> Float[np.ndarray, "seeds"]:
   """First of three consecutive evaluations below a threshold, per seed."""
   steps = np.full(evaluations.values.shape[1], np.nan)
   below = evaluations.values < threshold
@@ -86,3 +84,12 @@ def outcome(run: Run, threshold: float) -> Outcome:
     ever=(values < threshold).any(0) | solved,
     steps=steps_to_solve(Series(evaluations.steps, values), threshold),
   )
+
+
+def last_error(run: Run) -> Float[np.ndarray, "seeds"]:
+  """Held-out error at the end, else at the last evaluation; NaN before both."""
+  final = run.final.get("error")
+  if final is not None:
+    return final
+  values = run.get("eval/error").values
+  return values[-1] if len(values) else np.full(run.seeds, np.nan)

@@ -20,8 +20,8 @@ class Series(NamedTuple):
     values: one column per seed.
   """
 
-  steps: Int[np.ndarray, "rows"]
-  values: Float[np.ndarray, "rows seeds"]
+  steps: Int[np.ndarray, "steps"]
+  values: Float[np.ndarray, "steps seeds"]
 
 
 class Stack(NamedTuple):
@@ -32,8 +32,8 @@ class Stack(NamedTuple):
     values: name of the array -> (files, ...); NaN where a file lacks it.
   """
 
-  steps: Int[np.ndarray, "files"]
-  values: dict[str, Float[np.ndarray, "files ..."]]
+  steps: Int[np.ndarray, "steps"]
+  values: dict[str, Float[np.ndarray, "steps ..."]]
 
 
 class Run(NamedTuple):

@@ -26,8 +26,7 @@ def families(arms: list[Arm]) -> list[list[Arm]]:
     key = (arm.group, arm.problem, arm.length, arm.cell, arm.knob, name)
     groups.setdefault(key, []).append(arm)
   return [
-    sorted(family, key=lambda arm: arm.value or 0.0)
-    for family in groups.values()
+    sorted(family, key=lambda arm: arm.value or 0.0) for family in groups.values()
   ]
 
 

@@ -74,9 +74,11 @@ def fisher_p(successes: tuple[int, int], counts: tuple[int, int]) -> float:
 
 
 def welch_difference(
-  first: Float[np.ndarray, "seeds"], second: Float[np.ndarray, "seeds"]
+  first: Float[np.ndarray, "..."], second: Float[np.ndarray, "..."]
 ) -> tuple[Interval, float]:
   """Mean of `first` minus mean of `second`: Welch's interval and its p.
+
+  Each is one value per seed; the two may differ in length.
 
   Raises:
     ValueError: fewer than two finite values on one side.
@@ -105,11 +107,9 @@ def holm(p_values: list[float]) -> list[float]:
   return adjusted
 
 
-def median(
-  values: Float[np.ndarray, "..."], axis: int
-) -> Float[np.ndarray, "..."]:
+def median(values: Float[np.ndarray, "..."], axis: int) -> Float[np.ndarray, "..."]:
   """Median of the values that aren't NaN; NaN where there are none."""
   with warnings.catch_warnings():
     # numpy warns of slices without a value; here they are a result
     warnings.simplefilter("ignore", RuntimeWarning)
-    return np.nanmedian(values, axis=axis)
+    return np.asarray(np.nanmedian(values, axis=axis))

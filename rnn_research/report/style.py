@@ -1,7 +1,7 @@
 """One look for every figure: a colour, a marker and a name for each cell.
 
-The colours are Okabe and Ito's, told apart with any colour vision; a marker or a
-panel of its own always says the same as the colour.
+The colours are Okabe and Ito's, told apart with any colour vision; a marker or
+a panel of its own always says the same as the colour.
 """
 
 from typing import NamedTuple

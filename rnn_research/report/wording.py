@@ -8,6 +8,7 @@ import numpy as np
 from rnn_research.report.statistics import Interval
 
 NONE = "–"
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -41,8 +42,8 @@ def p_value(p: float) -> str:
 def portion(decades: float) -> str:
   """A log10 gain as the part of a gradient that is left: `1/80,000`.
 
-  Two significant digits; `all` within 5% of 1, a factor above it, a power of
-  ten past a millionth.
+  Two significant digits; `all` within 5% of 1, a factor above it, a whole power
+  of ten past a billionth.
   """
   if not math.isfinite(decades):
     return NONE
@@ -50,8 +51,10 @@ def portion(decades: float) -> str:
     return "all"
   if decades > 0:
     return f"{_two_digits(10**decades)} times as much"
+  if decades < -9:
+    return "10⁻" + str(round(-decades)).translate(_RAISED)
   if decades < -6:
-    return f"10^{number(decades, 1)}"
+    return f"1/{_two_digits(10 ** (-decades - 6))} million"
   return f"1/{_two_digits(10**-decades)}"
 
 

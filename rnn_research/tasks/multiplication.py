@@ -48,9 +48,7 @@ class Multiplication(Task):
       loss="squared_error",
       tolerance=0.04,
       chance_loss=7 / 144,
-      chance_error=below * (1 - math.log(below))
-      + 1
-      - above * (1 - math.log(above)),
+      chance_error=below * (1 - math.log(below)) + 1 - above * (1 - math.log(above)),
     )
 
   def sample(self, key: Key, batch: int) -> Batch:

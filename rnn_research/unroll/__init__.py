@@ -9,6 +9,7 @@ from rnn_research.unroll.taps import (
   make_sinks,
   scaled_norm,
 )
+from rnn_research.unroll.trace import Trace
 from rnn_research.unroll.unroll import unroll
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
   "Measure",
   "Readings",
   "Stacked",
+  "Trace",
   "make_sinks",
   "scaled_norm",
   "step",

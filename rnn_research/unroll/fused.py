@@ -57,8 +57,7 @@ def _backward(plan, measure, saved, carry_cotangents):
   cell = plan.cell
   operations = dict(cell.products)
   backward_weights = {
-    name: transposed(operation, params[name])
-    for name, operation in operations.items()
+    name: transposed(operation, params[name]) for name, operation in operations.items()
   }
   one_row, pull_rows = jax.vjp(
     lambda p: _spread(p, trajectory.carries, rows.xs.ndim - 1),
@@ -104,9 +103,7 @@ def _backward(plan, measure, saved, carry_cotangents):
     reading = None
     if measure is not None:
       _, pull_direct, _ = jax.vjp(
-        lambda s: through(
-          nudges, one_row, s, projection, results, context, cut=True
-        ),
+        lambda s: through(nudges, one_row, s, projection, results, context, cut=True),
         start,
         has_aux=True,
       )

@@ -13,9 +13,7 @@ from rnn_research.cells.cell import Operation
 
 def as_rows(vectors: Params, rank: int) -> Params:
   """Gives each vector leading axes of size 1, so that it broadcasts at `rank`."""
-  return jax.tree.map(
-    lambda p: p.reshape((1,) * (rank - p.ndim) + p.shape), vectors
-  )
+  return jax.tree.map(lambda p: p.reshape((1,) * (rank - p.ndim) + p.shape), vectors)
 
 
 def transposed(operation: Operation, weights: Params) -> Params:

@@ -100,9 +100,7 @@ def make_sinks(
   time = xs.shape[0]
 
   def stack(tree):
-    return jax.tree.map(
-      lambda leaf: jnp.zeros((time, *leaf.shape), leaf.dtype), tree
-    )
+    return jax.tree.map(lambda leaf: jnp.zeros((time, *leaf.shape), leaf.dtype), tree)
 
   def read(params, x, initial_carry, context):
     projection = cell.project(params["input"], x)

@@ -73,9 +73,7 @@ def unroll(
   rows = Rows(xs, active, resets, noise)
   if adjoint == "fused":
     measure, sinks = taps or (None, None)
-    carries = fused_scan(
-      plan, measure, params, rows, initial_carry, context, sinks
-    )
+    carries = fused_scan(plan, measure, params, rows, initial_carry, context, sinks)
   elif taps is not None:
     raise ValueError("taps are read in the fused adjoint; set adjoint='fused'")
   else:

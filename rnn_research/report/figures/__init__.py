@@ -1,1 +1,1 @@
-"""The figures of the page, one file each: `draw(study)` gives a picture or None."""
+"""The figures of the page, a file each: `draw(study)` is a picture or None."""

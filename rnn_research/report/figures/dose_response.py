@@ -13,9 +13,10 @@ from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study
 
 LIMITS = (
-  "that the gain before training decides alone: it does not order different cells,"
-  " and a knob changes more than the gain (the size of the state and of every other"
-  " gradient, too). The rates hold for this length, budget and learning rate."
+  "that the gain before training decides alone: it does not order different"
+  " cells, and a knob changes more than the gain (the size of the state and of"
+  " every other gradient, too). The rates hold for this length, budget and"
+  " learning rate."
 )
 
 
@@ -35,14 +36,14 @@ def draw(study: Study) -> Picture | None:
     here = [arm for arm in arms if (arm.problem, arm.length or 0) == task]
     for family in families(here):
       _family(axes, family, results)
-    axes.set_title(f"{task[0]}, T = {task[1]}")
+    axes.set_title(f"{task[0].replace('_', ' ')}, T = {task[1]}")
     axes.set_ylim(-0.04, 1.06)
     axes.set_yticks(np.linspace(0, 1, 6), [f"{x}%" for x in range(0, 101, 20)])
     axes.set_xlabel("log10 gain at the first event, before training")
     axes.margins(x=0.08)
   grid[0, 0].set_ylabel("seeds that solve the task at the end")
   figure.legend(
-    *grid[0, 0].get_legend_handles_labels(), loc="outside right upper"
+    *grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4
   )
   return Picture(
     "dose_response",
@@ -59,14 +60,14 @@ def _shown(arm: Arm, results: dict[str, Outcome]) -> bool:
   return results[arm.name].count > 0 and bool(np.isfinite(start).any())
 
 
-def _family(
-  axes: Axes, family: list[Arm], results: dict[str, Outcome]
-) -> None:
+def _family(axes: Axes, family: list[Arm], results: dict[str, Outcome]) -> None:
   look = style.cell_style(family[0].cell)
   gains = [first_event_gain(arm.run).start for arm in family]
   gains = [gain[np.isfinite(gain)] for gain in gains]
   means = np.array([gain.mean() for gain in gains])
-  spread = np.array([[m - g.min(), g.max() - m] for m, g in zip(means, gains)])
+  spread = np.array(
+    [[m - g.min(), g.max() - m] for m, g in zip(means, gains, strict=True)]
+  )
   rates, bars = [], []
   for arm in family:
     result = results[arm.name]
@@ -90,11 +91,12 @@ def _family(
     label=label,
   )
   for arm, mean, rate in zip(family, means, rates, strict=True):
-    text = look.name if arm.value is None else f"×{arm.value:g}"
+    if arm.value is None:
+      continue
     axes.annotate(
-      text,
+      f"×{arm.value:g}",
       (mean, rate),
-      xytext=(6, 6 if rate < 0.9 else -12),
+      xytext=(7, -12),
       textcoords="offset points",
       color=look.colour,
       fontsize=8,
@@ -116,8 +118,9 @@ def _title(arms: list[Arm], results: dict[str, Outcome]) -> str:
   name = style.cell_style(low.cell).name
   return (
     f"Turning one knob moves the {name}'s gain before training from"
-    f" {wording.number(_start(low), 1)} to {wording.number(_start(high), 1)} and"
-    f" its solved seeds from {_tally(low, results)} to {_tally(high, results)}"
+    f" {wording.number(_start(low), 1)} to {wording.number(_start(high), 1)}"
+    f" and its solved seeds from {_tally(low, results)} to"
+    f" {_tally(high, results)}"
   )
 
 
@@ -141,18 +144,16 @@ def contrast(arms: list[Arm], results: dict[str, Outcome]) -> list[str]:
       more = "more" if rates[0] > rates[1] else "no more"
       joint = "and yet" if smaller == (rates[0] > rates[1]) else "and"
       sentences.append(
-        f"The GRU starts with a {'smaller' if smaller else 'larger'} gain than the"
-        f" tanh RNN ({wording.number(_start(gru))} against"
-        f" {wording.number(_start(rnn))} at T = {gru.length}) {joint} solves the"
-        f" task {more} often ({_tally(gru, results)} against"
+        f"The GRU starts with a {'smaller' if smaller else 'larger'} gain than"
+        f" the tanh RNN ({wording.number(_start(gru))} against"
+        f" {wording.number(_start(rnn))} at T = {gru.length}) {joint} solves"
+        f" the task {more} often ({_tally(gru, results)} against"
         f" {_tally(rnn, results)} seeds)."
       )
   return sentences
 
 
-def _caption(
-  arms: list[Arm], results: dict[str, Outcome]
-) -> tuple[str, ...]:
+def _caption(arms: list[Arm], results: dict[str, Outcome]) -> tuple[str, ...]:
   sentences = contrast(arms, results)
   for arm in arms:
     low, high = results[arm.name].wilson
@@ -162,8 +163,8 @@ def _caption(
       f" {wording.percent(high)})."
     )
   sentences.append(
-    "Markers are means over seeds; horizontal bars reach from the smallest to the"
-    " largest seed, vertical bars are the 95% Wilson interval. A line joins arms"
-    " that differ only in the factor written beside the marker."
+    "Markers are means over seeds; horizontal bars reach from the smallest to"
+    " the largest seed, vertical bars are the 95% Wilson interval. A line joins"
+    " arms that differ only in the factor written beside the marker."
   )
   return tuple(sentences)

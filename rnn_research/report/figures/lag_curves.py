@@ -11,9 +11,9 @@ from rnn_research.report.statistics import median
 from rnn_research.report.study import Arm, Study
 
 LIMITS = (
-  "what the state still holds: a gradient can be small where a memory is intact."
-  " The bands are examples, not uncertainty over seeds; the largest gain over all"
-  " directions can be above both curves."
+  "what the state still holds: a gradient can be small where a memory is"
+  " intact. The bands are examples, not uncertainty over seeds; the largest"
+  " gain over all directions can be above both curves."
 )
 CURVES = {"loss": "loss curve", "rms": "rms curve"}
 
@@ -37,6 +37,7 @@ def draw(study: Study) -> Picture | None:
   for axes in grid[1]:
     axes.set_xlabel("lag (steps back from the last valid step)")
     axes.set_xlim(left=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
   figure.legend(
     *grid[0, 0].get_legend_handles_labels(),
     loc="outside upper center",
@@ -77,9 +78,7 @@ def _curve(axes: Axes, arm: Arm, curve: str, when: int) -> None:
   low = middle(arm, f"{curve}_q10", when)
   high = middle(arm, f"{curve}_q90", when)
   if len(low) == len(high) == len(line):
-    axes.fill_between(
-      lags, low, high, color=look.colour, alpha=0.15, linewidth=0
-    )
+    axes.fill_between(lags, low, high, color=look.colour, alpha=0.15, linewidth=0)
   axes.plot(
     lags,
     line,
@@ -126,11 +125,11 @@ def _depth(arm: Arm, when: int) -> tuple[int, float]:
 def _title(arms: list[Arm]) -> str:
   parts = []
   for arm in arms:
-    portion = wording.portion(_depth(arm, 0)[1])
-    parts.append(f"{portion} of the gradient ({arm.label})")
+    parts.append(f"{wording.portion(_depth(arm, 0)[1])} ({arm.label})")
   lag = _depth(arms[0], 0)[0]
   left = "are left" if len(parts) > 1 else "is left"
-  return f"{lag} steps back, {wording.listing(parts)} {left} at first"
+  when = _when(arms, 0)
+  return f"{when}, {lag} steps back, {wording.listing(parts)} of the gradient {left}"
 
 
 def _caption(arms: list[Arm]) -> tuple[str, ...]:
@@ -141,14 +140,14 @@ def _caption(arms: list[Arm]) -> tuple[str, ...]:
     average = [middle(arm, "rms_median", when) for when in (0, -1)]
     rms = [x[lag] if len(x) > lag else np.nan for x in average]
     sentences.append(
-      f"{arm.label} at lag {lag}: loss curve {wording.number(first)} at the first"
-      f" measurement, {wording.number(last)} at the last; rms curve"
+      f"{arm.label} at lag {lag}: loss curve {wording.number(first)} at the"
+      f" first measurement, {wording.number(last)} at the last; rms curve"
       f" {wording.number(rms[0])} and {wording.number(rms[1])}."
     )
   sentences.append(
     "Lines: median over seeds of the median over examples; bands: 10% to 90% of"
-    f" the examples (median over seeds). Layer {arms[0].run.layer}, full carry."
-    " Shaded lags: where the problem's events lie (range over seeds of the median"
-    " example)."
+    f" the examples (median over seeds). Measured in {arms[0].run.layer}, on"
+    " the full carry. Shaded lags: where the problem's events lie (range over"
+    " seeds of the median example)."
   )
   return tuple(sentences)

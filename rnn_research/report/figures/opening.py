@@ -1,9 +1,8 @@
-"""Fig. 1: the gain at the first event and the loss against the training step."""
+"""Fig. 1: the gain at the first event and the loss against training step."""
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,34 +15,48 @@ from rnn_research.report.statistics import mean_interval, median
 from rnn_research.report.study import Arm, Study
 
 LIMITS = (
-  "that the gain causes the learning, or the other way round: both are measured on"
-  " the same training runs. Gain is measured at one lag and only every few dozen"
-  " steps, so an order of events closer than that cannot be read off."
+  "that the gain causes the learning, or the other way round: both are measured"
+  " on the same training runs. Gain is measured at one lag and only every few"
+  " dozen steps, so an order of events closer than that cannot be read off."
 )
 
 
-class Halfway(NamedTuple):
-  """When the median over seeds has gone half of its way, and how far that is."""
+class Opening(NamedTuple):
+  """When the median over seeds of a gain has risen half of its way.
+
+  Attributes:
+    step: the first step past the middle; NaN if it never rises.
+    rise: from the first value to the largest, in decades.
+  """
 
   step: float
-  change: float
+  rise: float
 
 
-def halfway(series: Series, sign: int) -> Halfway:
-  """First step past the middle between the first value and the extreme.
-
-  Args:
-    series: per seed; its median over seeds is followed.
-    sign: +1 for a rise to the largest value, -1 for a fall to the smallest.
-  """
-  values = sign * median(series.values, axis=1)
-  steps = series.steps[np.isfinite(values)]
+def half_open(gain: Series) -> Opening:
+  """First step past the middle between the first log10 gain and the largest."""
+  values = median(gain.values, axis=1)
+  steps = gain.steps[np.isfinite(values)]
   values = values[np.isfinite(values)]
-  if len(values) < 2:
-    return Halfway(np.nan, 0.0)
-  change = float(values.max() - values[0])
-  step = float(steps[np.argmax(values >= values[0] + change / 2)])
-  return Halfway(step if change > 0 else np.nan, change)
+  if not len(values):
+    return Opening(np.nan, 0.0)
+  rise = float(values.max() - values[0])
+  step = float(steps[np.argmax(values >= values[0] + rise / 2)])
+  return Opening(step if rise > 0 else np.nan, rise)
+
+
+def halved(loss: Series) -> float:
+  """First step at which the median over seeds is below half its first value.
+
+  Infinity if it never is, NaN without a value.
+  """
+  values = median(loss.values, axis=1)
+  steps = loss.steps[np.isfinite(values)]
+  values = values[np.isfinite(values)]
+  if not len(values):
+    return np.nan
+  below = values < values[0] / 2
+  return float(steps[np.argmax(below)]) if below.any() else np.inf
 
 
 def loss_series(arm: Arm) -> Series:
@@ -58,9 +71,7 @@ def draw(study: Study) -> Picture | None:
   if not arms:
     return None
   figure = Figure(figsize=(style.WIDTH, 4.3), layout="constrained")
-  grid = figure.subplots(
-    2, len(arms), sharex=True, sharey="row", squeeze=False
-  )
+  grid = figure.subplots(2, len(arms), sharex=True, sharey="row", squeeze=False)
   for (upper, lower), arm in zip(grid.T, arms, strict=True):
     look = style.cell_style(arm.cell)
     _lines(upper, _gain(arm).series, look.colour)
@@ -86,13 +97,18 @@ def draw(study: Study) -> Picture | None:
   for axes in grid.flat:
     axes.set_xscale("symlog", linthresh=max(first, 1), linscale=0.5)
     axes.set_xlim(left=0)
+    axes.set_xticks(_ticks(arms))
+    axes.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
     axes.minorticks_off()
   place = _gain(arms[0]).place
   grid[0, 0].set_ylabel(f"log10 gain at\n{place}")
-  grid[1, 0].set_ylabel("training loss (nats)")
-  return Picture(
-    "opening", _title(arms), figure, _caption(arms), LIMITS, tuple(arms)
-  )
+  grid[1, 0].set_ylabel("training loss")
+  return Picture("opening", _title(arms), figure, _caption(arms), LIMITS, tuple(arms))
+
+
+def _ticks(arms: list[Arm]) -> list[int]:
+  last = max(arm.run.steps for arm in arms)
+  return [0, *(10**n for n in range(1, 10) if 10**n <= last)]
 
 
 def _gain(arm: Arm) -> Gain:
@@ -103,23 +119,22 @@ def _lines(axes: Axes, series: Series, colour: str) -> None:
   if not len(series.steps):
     return
   axes.plot(series.steps, series.values, color=colour, linewidth=0.6, alpha=0.4)
-  middle: Float[np.ndarray, "rows"] = median(series.values, axis=1)
+  middle = median(series.values, axis=1)
   axes.plot(series.steps, middle, color=colour, linewidth=2.2)
 
 
 def _title(arms: list[Arm]) -> str:
   parts = []
   for arm in arms:
-    rise = halfway(_gain(arm).series, 1)
-    fall = halfway(loss_series(arm), -1)
-    if rise.change >= 1 and np.isfinite(fall.step):
+    opening = half_open(_gain(arm).series)
+    if opening.rise >= 1:
+      fall = wording.steps(halved(loss_series(arm)))
       parts.append(
-        f"by step {wording.steps(rise.step)} in {arm.label}"
-        f" (loss: {wording.steps(fall.step)})"
+        f"{arm.label} at step {wording.steps(opening.step)} (loss halved: {fall})"
       )
   if not parts:
     return "No gain rises by as much as a factor of ten during training"
-  return f"The gain is half-way open {wording.listing(parts)}"
+  return f"The gain is half-way open in {wording.listing(parts)}"
 
 
 def _caption(arms: list[Arm]) -> tuple[str, ...]:
@@ -129,19 +144,22 @@ def _caption(arms: list[Arm]) -> tuple[str, ...]:
     loss = median(loss_series(arm).values, axis=1)
     last = loss[-1] if len(loss) else np.nan
     sentences.append(
-      f"{arm.label}: log10 gain {wording.number(mean_interval(gain.start).mean)}"
-      f" before training, {wording.number(mean_interval(gain.largest).mean)} at"
-      f" its largest, {wording.number(mean_interval(gain.end).mean)} at the end"
-      f" (means over seeds); median loss at the end {wording.number(last, 3)}."
+      f"{arm.label}: log10 gain"
+      f" {wording.number(mean_interval(gain.start).mean)} before training,"
+      f" {wording.number(mean_interval(gain.largest).mean)} at its largest,"
+      f" {wording.number(mean_interval(gain.end).mean)} at the end (means over"
+      f" seeds); median loss at the end {wording.number(last, 3)}."
     )
   lags = {round(_gain(a).lag) for a in arms if np.isfinite(_gain(a).lag)}
   where = f", lag {wording.listing([str(x) for x in sorted(lags)])}"
   sentences.append(
-    f"Gain: median over examples of the loss curve at {_gain(arms[0]).place}"
-    f"{where if lags else ''}, layer {arms[0].run.layer}. Thin lines are seeds,"
-    " the thick line is their median; the step axis is linear up to the first"
-    " logged step and logarithmic after it. Half-way open: the median over seeds"
-    " has risen half of the way from its first to its largest log10 value; the"
-    " step after “loss” is where the median loss has fallen half of its way."
+    "Gain: median over examples of the loss curve at"
+    f" {_gain(arms[0]).place}{where if lags else ''}, in {arms[0].run.layer}."
+    " Thin lines are seeds, the thick line is their median; the step axis is"
+    " linear up to the first logged step and logarithmic after it. Half-way"
+    " open: the median over seeds has risen half of the way from its first to"
+    " its largest log10 value. Loss halved: the median over seeds is below half"
+    " of its first value. Arms whose median gain rises by less than a factor of"
+    " ten are not in the title."
   )
   return tuple(sentences)

@@ -1,0 +1,1 @@
+"""Builders of prepared data sets, one folder each."""

@@ -1,0 +1,1 @@
+"""Handwritten digits: builder, description, source."""

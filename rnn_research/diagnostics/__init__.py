@@ -1,0 +1,51 @@
+"""Measurements inside back-propagation through time: arrays in, arrays out."""
+
+from rnn_research.diagnostics.adjoint import (
+  ADJOINT,
+  ADJOINT_NORM,
+  AdjointCurves,
+  adjoint_curves,
+  total_adjoint,
+)
+from rnn_research.diagnostics.lag import (
+  at_events,
+  event_lags,
+  last_state,
+  log_gain,
+  loss_gain,
+  rms_gain,
+)
+from rnn_research.diagnostics.nonfinite import (
+  first_nonfinite_adjoint,
+  first_nonfinite_state,
+)
+from rnn_research.diagnostics.over_examples import Curves, over_examples
+from rnn_research.diagnostics.spectrum import (
+  largest_singular_value,
+  recurrent_blocks,
+  spectral_radius,
+)
+from rnn_research.diagnostics.state import flatten_carry, unflatten_carry
+
+__all__ = [
+  "ADJOINT",
+  "ADJOINT_NORM",
+  "AdjointCurves",
+  "Curves",
+  "adjoint_curves",
+  "at_events",
+  "event_lags",
+  "first_nonfinite_adjoint",
+  "first_nonfinite_state",
+  "flatten_carry",
+  "largest_singular_value",
+  "last_state",
+  "log_gain",
+  "loss_gain",
+  "over_examples",
+  "recurrent_blocks",
+  "rms_gain",
+  "spectral_radius",
+  "total_adjoint",
+  "unflatten_carry",
+]

@@ -1,0 +1,107 @@
+"""One application of a cell, in processing order, one differentiable step at a time."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
+
+from rnn_research.array_types import Array, Carry
+from rnn_research.cells import select
+from rnn_research.unroll import Trace
+from rnn_research.unroll.products import as_rows
+
+
+def flatten_carry(carry: Carry) -> Float[Array, "batch state"]:
+  """All leaves of a carry side by side: the state s_t of one layer."""
+  leaves = jax.tree.leaves(carry)
+  return jnp.concatenate([x.reshape(x.shape[0], -1) for x in leaves], axis=-1)
+
+
+def unflatten_carry(state: Float[Array, "batch state"], like: Carry) -> Carry:
+  """The inverse of `flatten_carry`."""
+  leaves, tree = jax.tree.flatten(like)
+  sizes = [leaf[0].size for leaf in leaves]
+  ends = [sum(sizes[: n + 1]) for n in range(len(sizes) - 1)]
+  parts = jnp.split(state, ends, axis=-1)
+  shaped = [p.reshape(x.shape) for p, x in zip(parts, leaves, strict=True)]
+  return jax.tree.unflatten(tree, shaped)
+
+
+class Path(NamedTuple):
+  """A trajectory of a layer in processing order; leaves (time, batch, ...).
+
+  Attributes:
+    starts: the carry before each step.
+    last: the carry behind the last step, leaves (batch, ...).
+    rows: what `advance` needs besides the carry.
+    ends: processed steps up to and with an example's last valid one, (batch,).
+    valid: valid steps of each example, (batch,).
+  """
+
+  starts: Carry
+  last: Carry
+  rows: Any
+  ends: Int[Array, "batch"]
+  valid: Int[Array, "batch"]
+
+
+class _Row(NamedTuple):
+  x: Array
+  active: Bool[Array, "batch"] | None
+  reset: Bool[Array, "batch"] | None
+  noise: Any
+
+
+def advance(trace: Trace, initial: Carry, carry: Carry, row: _Row) -> Carry:
+  """s_t = F(s_{t-1}): one step of the layer, products written out plainly."""
+  cell, params = trace.cell, trace.params
+  operations = dict(cell.products)
+
+  def product(name, value):
+    if name in operations:
+      return operations[name](params[name], value)
+    return value
+
+  projection = cell.project(params["input"], row.x)
+  vectors = as_rows(cell.vectors(params), row.x.ndim)
+  start = carry if row.reset is None else select(row.reset, initial, carry)
+  new, _ = cell.step(product, vectors, start, projection, row.noise, trace.context)
+  return select(row.active, new, carry)
+
+
+def retrace(trace: Trace) -> tuple[Carry, Path]:
+  """Runs the layer again and keeps every state.
+
+  Returns:
+    The initial carry and the path.
+  """
+  cell, xs = trace.cell, trace.xs
+  time, batch = xs.shape[:2]
+  active = None
+  valid = jnp.full((batch,), time, jnp.int32)
+  ends = valid
+  if trace.lengths is not None:
+    valid = trace.lengths
+    active = jnp.arange(time)[:, None] < valid[None, :]
+    mask = active.reshape(time, batch, *(1,) * (xs.ndim - 2))
+    xs = jnp.where(mask, xs, 0)
+    # Backward, padding is processed first and the last valid step is the last.
+    ends = ends if trace.reverse else valid
+  resets = trace.resets
+  if resets is not None and trace.reverse:
+    resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
+  first = cell.project(trace.params["input"], xs[0])
+  initial = trace.initial_carry
+  if initial is None:
+    initial = cell.initial_carry(trace.params, first)
+  noise = None if trace.key is None else cell.noise(trace.key, time, first)
+  rows = _Row(xs, active, resets, noise)
+  if trace.reverse:
+    rows = jax.tree.map(lambda a: a[::-1], rows)
+
+  def body(carry, row):
+    return advance(trace, initial, carry, row), carry
+
+  last, starts = jax.lax.scan(body, initial, rows)
+  return initial, Path(starts, last, rows, ends, valid)

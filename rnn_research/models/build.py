@@ -1,0 +1,108 @@
+"""From a config to a model."""
+
+import dataclasses
+import functools
+
+import flax.linen as nn
+
+from rnn_research.cells import CELLS, WRAPPERS, Cell, Initial
+from rnn_research.config import InitConfig, ModelConfig
+from rnn_research.errors import ConfigError
+from rnn_research.models.classifier import Classifier
+from rnn_research.models.encoder_decoder import EncoderDecoder
+from rnn_research.models.generator import Generator
+from rnn_research.models.stacked import Stacked
+from rnn_research.models.tagger import Tagger
+from rnn_research.problem import Problem
+from rnn_research.unroll import Measure
+
+
+def build(
+  config: ModelConfig, problem: Problem, measure: Measure | None = None
+) -> nn.Module:
+  """The model of a problem; hashable, and equal to every model built alike.
+
+  Every model is called as `model.apply(variables, batch, train, rngs=...)`, and
+  returns outputs with the axes of the targets, then `outputs`. Random streams
+  used in training: `dropout`, `noise`.
+
+  Args:
+    config: a valid config.
+    problem: decides the ends, by its form.
+    measure: what is read on the way back where the collection `taps` is given.
+
+  Raises:
+    ConfigError: if the parts don't go together.
+  """
+  if measure is not None and config.adjoint == "autodiff":
+    raise ConfigError(
+      "model.adjoint",
+      "autodiff has no taps to measure with",
+      "set model.adjoint=fused, or diagnostics.adjoint=false",
+    )
+  if config.bidirectional and problem.form not in _WHOLE:
+    raise ConfigError(
+      "model.bidirectional",
+      f"{problem.name} writes its outputs one after the other",
+      "set it to false: no step can read the ones behind it",
+    )
+  stacked = functools.partial(
+    Stacked,
+    cell=make_cell(config),
+    hidden=config.hidden,
+    layers=config.layers,
+    bidirectional=config.bidirectional,
+    merge=config.merge,
+    residual=config.residual,
+    layer_norm=config.layer_norm,
+    dropout=config.dropout,
+    variational=config.variational,
+    adjoint=config.adjoint,
+    initial=make_initial(config.init),
+    measure=measure,
+  )
+  return MODELS[problem.form](stacked, config, problem)
+
+
+def make_cell(config: ModelConfig) -> Cell:
+  """The cell with its options, in its wrappers from inner to outer."""
+  options = dataclasses.asdict(config.cell_options)
+  chosen = {name: v for name, v in options.items() if v is not None}
+  cell = CELLS[config.cell](**chosen)
+  for wrapper in config.wrappers:
+    name, _, number = wrapper.partition(":")
+    arguments = (float(number),) if number else ()
+    cell = WRAPPERS[name](cell, *arguments)
+  return cell
+
+
+def make_initial(config: InitConfig) -> Initial:
+  """The scheme by which the cells' parameters are drawn."""
+  return Initial(**dataclasses.asdict(config))
+
+
+def _classifier(stacked, config, problem):
+  return Classifier(stacked(), problem.output_size, config.pooling)
+
+
+def _tagger(stacked, config, problem):
+  return Tagger(stacked(), problem.output_size)
+
+
+def _generator(stacked, config, problem):
+  return Generator(stacked(), problem.output_size, problem.loss)
+
+
+def _encoder_decoder(stacked, config, problem):
+  return EncoderDecoder(stacked(), stacked(), problem.output_size)
+
+
+# Forms whose whole input is there before the first output.
+_WHOLE = ("many_to_one", "many_to_many")
+
+MODELS = {
+  "many_to_one": _classifier,
+  "many_to_many": _tagger,
+  "one_to_many": _generator,
+  "encoder_decoder": _encoder_decoder,
+}

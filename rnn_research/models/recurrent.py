@@ -1,0 +1,155 @@
+"""A recurrent layer: the parameters of one cell, and one unroll of it."""
+
+import dataclasses
+from typing import Any, Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from rnn_research.array_types import Array, Carry, Inputs, Lengths, Resets
+from rnn_research.cells import Cell, Initial
+from rnn_research.unroll import Measure, Trace, make_sinks, unroll
+
+
+class LayerOutput(NamedTuple):
+  """What every layer and stack of layers returns.
+
+  Attributes:
+    carry: behind the last valid step in processing order. Bidirectional: the
+      pair (forward, backward); stacked: a tuple with one entry per layer.
+    ys: the outputs, in input order, zero on padding.
+    summary: the output that has read the whole sequence: of the last valid step
+      forward, of position 0 backward; zero where the length is 0.
+  """
+
+  carry: Carry
+  ys: Float[Array, "time batch outputs"]
+  summary: Float[Array, "batch outputs"]
+
+
+class Recurrent(nn.Module):
+  """A layer of one cell.
+
+  Two collections besides `params` are there for who wants to look inside, and
+  cost nothing otherwise. `taps` holds the sinks of `measure`; where it is
+  given, its gradient is the readings. `traces`, where it is mutable, receives a
+  `Trace`. `rnn_research.models.collections` makes and reads both.
+
+  Attributes:
+    cell: the cell.
+    hidden: its hidden size.
+    reverse: from the last valid step to the first.
+    adjoint: as in `unroll`.
+    initial: how the parameters start. Models that differ in nothing else are
+      equal and hash alike, so that they share compiled programs; a jitted
+      function that draws parameters must not have the model as static argument.
+    measure: what is read on the way back if `taps` are given.
+  """
+
+  cell: Cell
+  hidden: int
+  reverse: bool = False
+  adjoint: Literal["fused", "autodiff"] = "fused"
+  initial: Initial = dataclasses.field(default=Initial(), compare=False)
+  measure: Measure | None = None
+
+  @nn.compact
+  def __call__(
+    self,
+    xs: Inputs,
+    *,
+    lengths: Lengths | None = None,
+    resets: Resets | None = None,
+    initial_carry: Carry | None = None,
+    context: Any = None,
+    train: bool = False,
+  ) -> LayerOutput:
+    """Unrolls the cell.
+
+    Args:
+      xs: (time, batch, *features).
+      lengths: as in `unroll`.
+      resets: as in `unroll`.
+      initial_carry: as in `unroll`.
+      context: as in `unroll`.
+      train: draw the cell's noise, from the random stream `noise`.
+    """
+    params = self.param("cell", self.cell.init, xs.shape[-1], self.hidden, self.initial)
+    noisy = train and _has_noise(self.cell, params, xs)
+    trace = Trace(
+      cell=self.cell,
+      reverse=self.reverse,
+      params=params,
+      xs=xs,
+      lengths=lengths,
+      resets=resets,
+      initial_carry=initial_carry,
+      context=context,
+      key=self.make_rng("noise") if noisy else None,
+    )
+    self._keep(trace)
+    carry, ys = unroll(
+      self.cell,
+      params,
+      xs,
+      lengths=lengths,
+      resets=resets,
+      initial_carry=initial_carry,
+      reverse=self.reverse,
+      key=trace.key,
+      context=context,
+      adjoint=self.adjoint,
+      taps=self._taps(trace),
+    )
+    return LayerOutput(carry, ys, ys[0] if self.reverse else summarise(ys, lengths))
+
+  def _keep(self, trace: Trace) -> None:
+    if self.is_initializing() or not self.is_mutable_collection("traces"):
+      return
+    if self.has_variable("traces", "trace"):
+      raise ValueError(
+        f"layer {self.name!r} is applied twice in one forward pass: its second "
+        "trace would replace the first, and its sinks receive the sum of two "
+        "measurements; give each application its own layer"
+      )
+    self.put_variable("traces", "trace", trace)
+
+  def _taps(self, trace: Trace):
+    """The measure and its sinks, where they are given or asked for."""
+    if self.measure is None or self.is_initializing():
+      return None
+    if self.is_mutable_collection("taps"):
+      sinks = make_sinks(
+        self.measure,
+        self.cell,
+        trace.params,
+        trace.xs,
+        trace.initial_carry,
+        trace.context,
+      )
+      self.put_variable("taps", "sinks", sinks)
+    if not self.has_variable("taps", "sinks"):
+      return None
+    return self.measure, self.get_variable("taps", "sinks")
+
+
+def _has_noise(cell, params, xs) -> bool:
+  """Whether the cell draws anything (only shapes are computed)."""
+
+  def draw(params, x):
+    return cell.noise(jax.random.key(0), 1, cell.project(params["input"], x))
+
+  return bool(jax.tree.leaves(jax.eval_shape(draw, params, xs[0])))
+
+
+def summarise(
+  ys: Float[Array, "time batch outputs"], lengths: Lengths | None
+) -> Float[Array, "batch outputs"]:
+  """The entry of the last valid step; zero where the length is 0."""
+  if lengths is None:
+    return ys[-1]
+  steps = jnp.arange(ys.shape[0])[:, None, None]
+  # A masked sum where a gather would do: it keeps any sharding of the batch.
+  return jnp.where(steps == lengths[None, :, None] - 1, ys, 0).sum(0)

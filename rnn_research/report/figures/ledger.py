@@ -1,0 +1,153 @@
+"""Fig. 6: the gradient asked for, the one applied, and what became of it."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rnn_research.report import style, wording
+from rnn_research.report.episodes import Count, count_episodes, run_episodes
+from rnn_research.report.picture import Picture
+from rnn_research.report.selection import default_arm, headline_arms, with_runs
+from rnn_research.report.study import Arm, Study
+
+LIMITS = (
+  "why an episode began. Clipping bounds the gradient, not the update: Adam's"
+  " step can grow while the clipped norm stays where it is, so a quiet upper"
+  " panel is no proof of a quiet run."
+)
+ROWS = ("norm_before", "update_norm", "loss")
+NAMES = ("gradient norm", "update norm", "training loss")
+
+
+def draw(study: Study) -> Picture | None:
+  """An arm a column: gradient norm, update norm and loss of its worst seed."""
+  arms = _arms(study)
+  if not arms:
+    return None
+  figure = Figure(figsize=(style.WIDTH, 5.2), layout="constrained")
+  grid = figure.subplots(3, len(arms), sharex="col", sharey="row", squeeze=False)
+  for column, arm in zip(grid.T, arms, strict=True):
+    _column(list(column), arm, study)
+  for axes, name in zip(grid[:, 0], NAMES, strict=True):
+    axes.set_ylabel(name)
+  figure.legend(
+    *grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4
+  )
+  counts = {
+    arm.name: count_episodes(run_episodes(arm.run, study.thresholds)) for arm in arms
+  }
+  return Picture(
+    "ledger",
+    _title(arms, counts),
+    figure,
+    _caption(arms, counts, study),
+    LIMITS,
+    tuple(arms),
+  )
+
+
+def _arms(study: Study) -> list[Arm]:
+  faults = with_runs(study, "fault")
+  healthy = [a for a in headline_arms(study) if a.group != "fault"]
+  cells = {arm.cell: None for arm in healthy}
+  plain = [default_arm([a for a in healthy if a.cell == c]) for c in cells]
+  return [
+    arm
+    for arm in [*faults, *plain]
+    if all(name in arm.run.ledger.values for name in ROWS)
+  ]
+
+
+def worst_seed(arm: Arm, study: Study) -> int:
+  """The seed with most unrecovered episodes, then with most episodes."""
+  seeds = run_episodes(arm.run, study.thresholds)
+  ranks = [(sum(e.recovered is False for e in s), len(s)) for s in seeds]
+  return max(range(len(ranks)), key=lambda i: ranks[i])
+
+
+def _column(column: list[Axes], arm: Arm, study: Study) -> None:
+  look = style.cell_style(arm.cell)
+  seed = worst_seed(arm, study)
+  episodes = run_episodes(arm.run, study.thresholds)[seed]
+  ledger, steps = arm.run.ledger.values, arm.run.ledger.steps
+  for axes, name in zip(column, ROWS, strict=True):
+    axes.set_yscale("log")
+    for kind, colour in (
+      (True, "#9a9a9a"),
+      (None, "#9a9a9a"),
+      (False, style.ALARM),
+    ):
+      label = {True: "episode, recovered", False: "episode, not recovered"}
+      # an empty span in every panel keeps both kinds in the legend
+      axes.axvspan(0, 0, color=colour, alpha=0.35, label=label.get(kind))
+      for episode in (e for e in episodes if e.recovered is kind):
+        ends = episode.start - 0.5, max(episode.end + 0.5, episode.start + 3)
+        axes.axvspan(*ends, color=colour, alpha=0.35, linewidth=0)
+    values = np.where(ledger[name][:, seed] > 0, ledger[name][:, seed], np.nan)
+    asked = name == "norm_before"
+    axes.plot(
+      steps,
+      values,
+      color=look.colour if not asked else style.INK,
+      linewidth=0.7,
+      label="gradient norm asked" if asked else None,
+    )
+    if asked and "norm_after" in ledger:
+      axes.plot(
+        steps,
+        ledger["norm_after"][:, seed],
+        color="#E69F00",
+        linewidth=0.9,
+        label="gradient norm applied",
+      )
+    axes.set_xlim(left=0)
+    axes.minorticks_off()
+  first = (arm.run.status.get("seeds") or [{}] * (seed + 1))[seed]
+  column[0].set_title(f"{arm.label}\nseed {first.get('seed', seed)}")
+  column[-1].set_xlabel("training step")
+
+
+def _title(arms: list[Arm], counts: dict[str, Count]) -> str:
+  faulty = [arm for arm in arms if arm.group == "fault"]
+  healthy = [arm for arm in arms if arm.group != "fault"]
+  parts = []
+  for name, group in (("the fault arm", faulty), ("the other arms", healthy)):
+    if group:
+      total = sum(counts[arm.name].total for arm in group)
+      lost = sum(counts[arm.name].unrecovered for arm in group)
+      who = name if faulty else wording.listing([a.label for a in group])
+      parts.append(f"{lost} of {wording.plural(total, 'episode')} in {who}")
+  return f"Not recovered from: {wording.listing(parts)}"
+
+
+def _caption(
+  arms: list[Arm], counts: dict[str, Count], study: Study
+) -> tuple[str, ...]:
+  sentences = []
+  for arm in arms:
+    ledger = arm.run.ledger.values
+    largest = np.nanmax(ledger["norm_before"], initial=0.0)
+    updates = np.nanmax(ledger["update_norm"], initial=0.0)
+    tally = counts[arm.name]
+    clipped = np.nan
+    if "shrink" in ledger:
+      shrink = ledger["shrink"][np.isfinite(ledger["shrink"])]
+      clipped = float((shrink < 1).mean()) if len(shrink) else np.nan
+    sentences.append(
+      f"{arm.label}: {wording.plural(tally.total, 'episode')} in"
+      f" {wording.plural(arm.run.seeds, 'seed')}, {tally.unrecovered} not"
+      f" recovered; largest norm asked {largest:,.3g}, largest update"
+      f" {updates:,.2g}, {wording.percent(clipped, 1)} of steps clipped."
+    )
+  limits = study.thresholds
+  sentences.append(
+    "Shown is the seed with most unrecovered episodes, then with most episodes."
+    " An episode: gradient norm before clipping above"
+    f" {limits['episode_factor']:g} times its running median over"
+    f" {limits['episode_window']:g} steps, stretches within"
+    f" {limits['episode_merge']:g} steps joined; recovered if, within"
+    f" {limits['episode_recovery']:g} steps after it, the loss is back at its"
+    " running median of the step before it. Grey: recovered (or cut off by the"
+    " end of the run); red: not."
+  )
+  return tuple(sentences)

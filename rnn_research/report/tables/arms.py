@@ -1,0 +1,86 @@
+"""The table of arms: what was solved, and the gain at the first event."""
+
+import html
+
+from rnn_research.report import style, wording
+from rnn_research.report.gains import first_event_gain, verdict
+from rnn_research.report.outcomes import outcome
+from rnn_research.report.statistics import mean_interval
+from rnn_research.report.study import Arm, Study
+from rnn_research.report.tables.markup import (
+  arm_name,
+  rate_bar,
+  table,
+  two_lines,
+)
+
+HEADS = [
+  "Arm",
+  "Problem",
+  "Knob",
+  "Solved",
+  "Ever",
+  "Lost",
+  "Step",
+  "Gain at start",
+  "Largest",
+  "At end",
+  "Diverged",
+]
+
+
+def draw(study: Study) -> str:
+  """One row per synthetic and fault arm, missing ones included."""
+  arms = [arm for arm in study.arms if arm.group != "digits"]
+  if not arms:
+    return ""
+  decades = study.thresholds["gain_decades"]
+  return table(
+    HEADS,
+    [_row(arm, study) for arm in arms],
+    "Table 1. Arms. Solved: seeds with held-out error below"
+    f" {wording.percent(study.thresholds['solved_error'], 0)} at the last step,"
+    " with the 95% Wilson interval of the rate; ever: at any evaluation; lost:"
+    " solved before, not at the end; step: median over seeds of the first of"
+    " three consecutive evaluations below it. Gain: log10 at the first event"
+    " (at the largest lag where none is known), mean over seeds of each seed's"
+    " median example, with its t interval; the word below it says where that"
+    f" interval lies against ±{decades:g} decades.",
+  )
+
+
+def _row(arm: Arm, study: Study) -> list[str]:
+  knob = "–"
+  if arm.knob is not None:
+    name = html.escape(arm.knob.replace("_", " "))
+    value = "" if arm.value is None else f"<small>{arm.value:g}</small>"
+    knob = f"{name}{value}"
+  problem = html.escape(arm.problem.replace("_", " "))
+  if arm.length is not None:
+    problem += f"<small>T = {arm.length}</small>"
+  left = [arm_name(arm), problem, knob]
+  if arm.run is None:
+    return [*left, "<em>no run</em>", *[""] * (len(HEADS) - 4)]
+  result = outcome(arm.run, study.thresholds["solved_error"])
+  gain = first_event_gain(arm.run)
+  if result.count:
+    colour = style.cell_style(arm.cell).colour
+    solved = f"<b>{result.wins}</b> of {result.count}"
+    solved += rate_bar(result.wins / result.count, *result.wilson, colour)
+    lost = str(result.lost)
+  else:
+    solved, lost = f"<em>{html.escape(arm.run.state)}</em>", "–"
+  gains = []
+  for values in (gain.start, gain.largest, gain.end):
+    text = two_lines(mean_interval(values))
+    word = verdict(values, study.thresholds["gain_decades"])
+    gains.append(text if word == "no value" else f"{text}<small>{word}</small>")
+  return [
+    *left,
+    solved,
+    str(int(result.ever.sum())),
+    lost,
+    wording.steps(result.median_steps),
+    *gains,
+    str(len(arm.run.diverged)),
+  ]

@@ -1,0 +1,1 @@
+"""From config to finished records: programs, state, loop, checkpoints."""

@@ -1,0 +1,113 @@
+"""Which device does what: seeds first, since they need no communication."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+from jax import lax
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from rnn_research.problem import Batch, example_axes
+
+Loop = Literal["map", "vmap"]
+
+
+class Layout(NamedTuple):
+  """How S seeds of a batch lie on the devices; static.
+
+  Attributes:
+    mesh: axes "seed" and "batch".
+    loop: the seeds of one device run one after another ("map") or side by side
+      ("vmap"). Batched products with one matrix a seed are slow on CPU, while one
+      seed's matrices stay in its cache; GPU and TPU want them side by side.
+  """
+
+  mesh: Mesh
+  loop: Loop
+
+  @property
+  def devices(self) -> int:
+    """Devices in use."""
+    return self.mesh.size
+
+  @property
+  def platform(self) -> str:
+    """Kind of the devices: cpu, gpu, tpu."""
+    return self.mesh.devices.flat[0].platform
+
+
+def make_layout(
+  seeds: int, batch: int, devices: Sequence[jax.Device], loop: str = "auto"
+) -> Layout:
+  """Splits the seeds over as many devices as divide them, the batch over the rest.
+
+  Args:
+    seeds: independent trainings.
+    batch: sequences of one step of one seed.
+    devices: those to use; a platform is read from them, never guessed.
+    loop: "map", "vmap", or "auto" for the one that suits the platform.
+  """
+  over_seeds = math.gcd(seeds, len(devices))
+  over_batch = math.gcd(batch, len(devices) // over_seeds)
+  used = np.array(devices[: over_seeds * over_batch])
+  mesh = Mesh(
+    used.reshape(over_seeds, over_batch),
+    ("seed", "batch"),
+    axis_types=(AxisType.Auto, AxisType.Auto),
+  )
+  if loop == "auto":
+    loop = "map" if devices[0].platform == "cpu" else "vmap"
+  return Layout(mesh, loop)
+
+
+def over_seeds(
+  layout: Layout, function: Callable[[Any, Any], Any]
+) -> Callable[[Any, Any], Any]:
+  """Runs `function(one seed's arguments, shared arguments)` for every seed.
+
+  The result takes arguments with a leading seed axis, and shared ones as they are.
+  """
+
+  def on_device(stacked, shared):
+    def one(own):
+      return function(own, shared)
+
+    if layout.loop == "map":
+      return lax.map(one, stacked)
+    return jax.vmap(one)(stacked)
+
+  return jax.shard_map(
+    on_device,
+    mesh=layout.mesh,
+    in_specs=(P("seed"), P()),
+    out_specs=P("seed"),
+    axis_names={"seed"},
+    check_vma=False,
+  )
+
+
+def split_batch(layout: Layout, batch: Batch) -> Batch:
+  """Asks the compiler to spread the examples over the mesh's batch axis."""
+  if layout.mesh.shape["batch"] == 1:
+    return batch
+  return Batch(
+    *(
+      leaf
+      if leaf is None
+      else lax.with_sharding_constraint(leaf, P(*(None,) * axis, "batch"))
+      for leaf, axis in zip(batch, example_axes(batch), strict=True)
+    )
+  )
+
+
+def place_seeds(layout: Layout, tree: Any) -> Any:
+  """Puts arrays with a leading seed axis where their seeds are trained."""
+  return jax.device_put(tree, NamedSharding(layout.mesh, P("seed")))
+
+
+def place_shared(layout: Layout, tree: Any) -> Any:
+  """Puts arrays on every device."""
+  return jax.device_put(tree, NamedSharding(layout.mesh, P()))

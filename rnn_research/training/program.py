@@ -1,0 +1,78 @@
+"""What is fixed about a run when its programs are compiled."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import optax
+
+from rnn_research.config import Config, OptimizerConfig
+from rnn_research.diagnostics import ADJOINT, ADJOINT_NORM
+from rnn_research.models import build
+from rnn_research.problem import Problem
+from rnn_research.tasks import Task
+from rnn_research.training.optimizer import RULES
+from rnn_research.training.placement import Layout
+
+
+class Rule(NamedTuple):
+  """The static half of an optimizer; its numbers live in the train state."""
+
+  name: str
+  momentum: float
+
+  def transformation(self) -> optax.GradientTransformation:
+    """Gradient to direction, without clip and learning rate."""
+    return RULES[self.name](self)
+
+
+class Program(NamedTuple):
+  """Static description of training, evaluation and inspection; hashable.
+
+  Two runs with equal programs share their compiled code, however they start and
+  whatever their learning rates and clip norms are.
+
+  Attributes:
+    model: computes outputs.
+    measured: the same, reading the norm of every adjoint; the model itself where
+      nothing is read in training.
+    inspected: the same, reading every adjoint whole.
+    problem: what the outputs are judged by.
+    task: samples batches on the device; None if they come from a data set.
+    rule: gradient to update.
+    batch: sequences of one train step.
+    layout: seeds and batch over devices.
+  """
+
+  model: Any
+  measured: Any
+  inspected: Any
+  problem: Problem
+  task: Task | None
+  rule: Rule
+  batch: int
+  layout: Layout
+
+
+def make_program(
+  config: Config, problem: Problem, task: Task | None, layout: Layout
+) -> Program:
+  """The program of a validated config."""
+  read = config.diagnostics.adjoint and config.model.adjoint == "fused"
+  model = build(config.model, problem)
+  return Program(
+    model=model,
+    measured=build(config.model, problem, ADJOINT_NORM) if read else model,
+    # Only the fused adjoint can be read, whatever the run is trained with.
+    inspected=build(
+      dataclasses.replace(config.model, adjoint="fused"), problem, ADJOINT
+    ),
+    problem=problem,
+    task=task,
+    rule=_rule(config.optimizer),
+    batch=config.train.batch,
+    layout=layout,
+  )
+
+
+def _rule(config: OptimizerConfig) -> Rule:
+  return Rule(config.name, config.momentum)

@@ -1,0 +1,147 @@
+"""From what the programs return to the names and numbers of the records.
+
+Runs on the host, one dispatch late, so that no device waits for it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnn_research.diagnostics import (
+  AdjointCurves,
+  Curves,
+  largest_singular_value,
+  recurrent_blocks,
+  spectral_radius,
+)
+from rnn_research.training.inspection import LagCurves
+from rnn_research.training.optimizer import Ledger
+from rnn_research.training.step import Detail
+
+LEDGER_ARRAYS = (
+  "loss",
+  "norm_before",
+  "norm_after",
+  "shrink",
+  "update_norm",
+  "update_relative",
+  "cosine",
+)
+
+
+def ledger_row(ledger: Ledger) -> dict[str, np.ndarray]:
+  """Summary of the steps since the last row; leaves of the ledger (seeds, steps)."""
+  return {
+    "train/loss": ledger.loss.mean(1),
+    "train/error": ledger.error.mean(1),
+    "clip/norm_before": np.median(ledger.norm_before, 1),
+    "clip/norm_before_max": ledger.norm_before.max(1),
+    "clip/norm_after": np.median(ledger.norm_after, 1),
+    "clip/fraction": ledger.clipped.mean(1),
+    "clip/shrink": ledger.shrink.mean(1),
+    "update/norm": ledger.update_norm.mean(1),
+    "update/norm_max": ledger.update_norm.max(1),
+    "update/relative": ledger.update_relative.mean(1),
+    "update/cosine": ledger.cosine.mean(1),
+  }
+
+
+def ledger_arrays(ledger: Ledger, step: int) -> dict[str, np.ndarray]:
+  """Every step since the last row: step (K,), the others (K, seeds)."""
+  count = ledger.loss.shape[1]
+  arrays = {name: getattr(ledger, name).T for name in LEDGER_ARRAYS}
+  return {"step": np.arange(step - count + 1, step + 1), **arrays}
+
+
+def detail_row(detail: Detail) -> dict[str, np.ndarray]:
+  """Norms of every leaf at the logged step."""
+  row = {}
+  for path, norm in detail.params.items():
+    update = detail.updates[path]
+    row[f"grads/{path}"] = detail.gradients[path]
+    row[f"params/{path}"] = norm
+    row[f"updates/{path}"] = update
+    row[f"ratio/{path}"] = np.divide(
+      update, norm, out=np.full_like(norm, np.nan), where=norm > 0
+    )
+  return row
+
+
+def adjoint_arrays(
+  adjoint: Mapping[str, AdjointCurves], events: Any
+) -> dict[str, np.ndarray]:
+  """What the heat maps are drawn from, (seeds, time)."""
+  arrays = {}
+  for layer, curves in adjoint.items():
+    for name, value in curves.absolute._asdict().items():
+      arrays[f"{layer}/log10_{name}"] = _finite(value)
+    for name, value in curves.relative._asdict().items():
+      arrays[f"{layer}/relative_log10_{name}"] = _finite(value)
+    arrays[f"{layer}/nonfinite"] = np.asarray(curves.nonfinite)
+  if events is not None and arrays:
+    seeds = next(iter(arrays.values())).shape[0]
+    median = np.median(np.asarray(events), axis=0)
+    arrays["events"] = np.broadcast_to(median, (seeds, *median.shape))
+  return arrays
+
+
+def lag_row(lags: Mapping[str, LagCurves]) -> dict[str, np.ndarray]:
+  """Median gain at the longest lag and at each event."""
+  row = {}
+  for layer, curves in lags.items():
+    for kind in ("loss", "rms"):
+      median = getattr(curves, kind).median
+      row[f"lag/{layer}/{kind}/log10"] = _finite(_last_value(median))
+      at_events: Curves | None = getattr(curves, f"{kind}_at_events")
+      if at_events is None:
+        continue
+      for event in range(at_events.median.shape[-1]):
+        value = at_events.median[:, event]
+        row[f"lag/{layer}/{kind}/event_{event}"] = _finite(value)
+  return row
+
+
+def lag_arrays(lags: Mapping[str, LagCurves]) -> dict[str, np.ndarray]:
+  """Whole curves, (seeds, lags)."""
+  arrays = {}
+  for layer, curves in lags.items():
+    for name, value in curves.loss._asdict().items():
+      arrays[f"{layer}/loss_{name}"] = _finite(value)
+    for name in ("median", "q10", "q90"):
+      arrays[f"{layer}/rms_{name}"] = _finite(getattr(curves.rms, name))
+    if curves.event_lags is not None:
+      arrays["event_lags"] = np.asarray(curves.event_lags)
+  return arrays
+
+
+def spectrum_row(cells: Mapping[str, Any], params: Any) -> dict[str, np.ndarray]:
+  """Radius and largest singular value of each recurrent matrix.
+
+  Args:
+    cells: the cell of each layer, by its slash path.
+    params: host arrays with a leading seed axis.
+  """
+  row = {}
+  for layer, cell in cells.items():
+    own = params
+    for name in layer.split("/"):
+      own = own[name]
+    for gate, matrix in recurrent_blocks(cell, own["cell"]).items():
+      row[f"spectrum/{layer}/{gate}/radius"] = spectral_radius(matrix)
+      row[f"spectrum/{layer}/{gate}/sigma_max"] = largest_singular_value(matrix)
+  return row
+
+
+def _finite(value: Any) -> np.ndarray:
+  """Minus infinity (a true zero) has no place on a log axis: NaN, as padding."""
+  value = np.asarray(value)
+  return np.where(np.isfinite(value), value, np.nan)
+
+
+def _last_value(curve: Any) -> np.ndarray:
+  """The value at the longest lag that any example has."""
+  curve = np.asarray(curve)
+  known = ~np.isnan(curve)
+  last = curve.shape[1] - 1 - known[:, ::-1].argmax(1)
+  return np.take_along_axis(curve, last[:, None], 1)[:, 0]

@@ -1,0 +1,259 @@
+"""One run from config to finished records."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnn_research.config import Config
+from rnn_research.models import make_traces
+from rnn_research.training import rows
+from rnn_research.training.advance import compile_advance
+from rnn_research.training.checkpoint import Checkpoints
+from rnn_research.training.evaluation import (
+  compile_evaluate,
+  fresh_chunks,
+  held_out_chunks,
+  keep_best,
+)
+from rnn_research.training.event_files import EventFiles
+from rnn_research.training.inspection import (
+  compile_autopsy,
+  compile_inspect,
+  inspection_batch,
+)
+from rnn_research.training.optimizer import make_hyper
+from rnn_research.training.placement import place_seeds, place_shared
+from rnn_research.training.program import Program
+from rnn_research.training.progress import Progress
+from rnn_research.training.random_keys import seed_keys
+from rnn_research.training.run_directory import (
+  RunDirectory,
+  describe_environment,
+  jsonable,
+)
+from rnn_research.training.source import Source
+from rnn_research.training.state import NEVER, make_state
+
+
+def never() -> bool:
+  """The stop signal of a run that nobody interrupts."""
+  return False
+
+
+class Run:
+  """A validated config in its folder; `train` takes it to its end.
+
+  The loop hands the device one dispatch after another and reads the results of the
+  one before while it works. Rows are written one dispatch late, and all that is
+  outstanding before a checkpoint, so that records and checkpoint agree.
+  """
+
+  def __init__(
+    self,
+    config: Config,
+    source: Source,
+    program: Program,
+    directory: RunDirectory,
+    name: str,
+  ):
+    """Takes the parts that `start.start` has checked; compiles nothing yet.
+
+    Args:
+      config: valid.
+      source: of its batches.
+      program: made for it.
+      directory: claimed for it.
+      name: shown beside the progress.
+    """
+    self.config, self.source, self.program = config, source, program
+    self.directory, self.name = directory, name
+    self.layout = program.layout
+    self._seconds = 0.0  # of earlier processes of this run
+
+  def train(self, stop: Callable[[], bool] = never) -> dict[str, Any]:
+    """Goes on from the newest checkpoint, or begins.
+
+    Args:
+      stop: asked after every dispatch; True saves and returns.
+
+    Returns:
+      The content of `status.json`.
+    """
+    status = self.directory.status()
+    if status is not None and status["state"] == "finished":
+      return status
+    self.directory.write_environment(
+      describe_environment(self.layout.devices, self.layout.platform)
+    )
+    checkpoints = Checkpoints(self.directory.checkpoints)
+    try:
+      return self._train(checkpoints, stop)
+    finally:
+      checkpoints.close()
+      self.source.close()
+
+  def _train(self, checkpoints, stop):
+    config, program = self.config, self.program
+    batch = config.train.batch
+    keys = seed_keys(config.seed, config.seeds)
+    example = self.source.shapes(batch)
+    state = make_state(program, keys, make_hyper(config.optimizer), example)
+    self._prepare(example, state)
+    step = checkpoints.latest() or 0
+    if step:
+      state = checkpoints.restore(step, state, self.source.iterator)
+      self._seconds = (self.directory.status() or {}).get("seconds", 0.0)
+    self.directory.cut_back(step)
+    self._events = EventFiles(self.directory.path / "tensorboard", step)
+    self._began = time.monotonic()
+    progress = Progress(self.name, step, config.train.steps)
+    self._write_status("running", step, state)
+    if step == 0:
+      state, looked = self._look(0, state, last=config.train.steps == 0)
+      self._record(0, None, looked, progress)
+
+    outstanding = None
+    saved = step
+    advance = compile_advance(program, config.train.log_every)
+    stopped = False
+    while step < config.train.steps and not stopped:
+      waited = time.monotonic()
+      batches = self.source.next(config.train.log_every)
+      waited = time.monotonic() - waited
+      if batches is not None:
+        batches = place_seeds(self.layout, batches)
+      state, ledger, detail = advance(state, batches)
+      step += config.train.log_every
+      state, looked = self._look(step, state, last=step >= config.train.steps)
+      if outstanding is not None:
+        self._record(*outstanding, progress)
+      outstanding = (step, (ledger, detail, waited), looked)
+      stopped = stop()
+      every = config.train.checkpoint_every
+      if stopped or (every and step % every == 0) or step >= config.train.steps:
+        self._record(*outstanding, progress)
+        outstanding = None
+        checkpoints.save(step, state, self.source.iterator, self.directory.config)
+        saved = step
+        self._write_status("running", saved, state)
+    progress.close()
+    self._events.close()
+    done = step >= config.train.steps
+    return self._write_status("finished" if done else "interrupted", step, state)
+
+  def _prepare(self, example, state):
+    """What every look at the networks needs, made once."""
+    config, program = self.config, self.program
+    held_out = self.source.held_out()
+    looked_at = inspection_batch(program, config.diagnostics.lag_examples, held_out)
+    self._inspected = place_shared(self.layout, looked_at)
+    if held_out is None:
+      self._chunks = fresh_chunks(program, config.train.eval_examples)
+      self._last_chunks = fresh_chunks(program, config.train.test_examples)
+    else:
+      self._chunks = self._last_chunks = held_out_chunks(program, held_out)
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state)
+    traces = jax.eval_shape(
+      lambda params, batch: make_traces(program.model, params, batch),
+      one.params,
+      example,
+    )
+    self._cells = {layer: trace.cell for layer, trace in traces.items()}
+    self._final = None
+
+  def _look(self, step, state, last):
+    """Starts evaluation and inspection where they are due; waits for neither."""
+    config, looked = self.config, {}
+    if last or step % config.train.eval_every == 0:
+      chunks = self._last_chunks if last else self._chunks
+      looked["eval"] = compile_evaluate(self.program)(state.params, chunks)
+      looked["last"] = last
+      state = keep_best(state, looked["eval"]["error"])
+    every = config.diagnostics.lag_every
+    if every and (last or step % every == 0):
+      inspect = compile_inspect(self.program, config.diagnostics.lag_probes)
+      looked["lags"] = inspect(state.params, self._inspected)
+      # Copied: the state is donated to the next dispatch.
+      looked["params"] = jax.tree.map(jnp.copy, state.params)
+    return state, looked
+
+  def _record(self, step, trained, looked, progress):
+    """Fetches what a dispatch returned and writes it down."""
+    row: dict[str, Any] = {"step": step}
+    waited = 0.0
+    if trained is not None:
+      ledger, detail, waited = trained
+      ledger, detail = jax.device_get((ledger, detail))
+      row |= rows.ledger_row(ledger) | rows.detail_row(detail)
+      self.directory.write_arrays("ledger", step, rows.ledger_arrays(ledger, step))
+      if detail.adjoint:
+        arrays = rows.adjoint_arrays(detail.adjoint, self._inspected.events)
+        self.directory.write_arrays("adjoint", step, arrays)
+      progress.update(
+        step, *(_mean_of_finite(row[name]) for name in ("train/loss", "train/error"))
+      )
+    if "eval" in looked:
+      evaluation = jax.device_get(looked["eval"])
+      for name in ("loss", "error", "position_error"):
+        row[f"eval/{name}"] = evaluation[name]
+      if looked["last"]:
+        self._final = {**evaluation, "examples": int(evaluation["sequences"][0])}
+        del self._final["sequences"]
+    if "lags" in looked:
+      lags = jax.device_get(looked["lags"])
+      row |= rows.lag_row(lags)
+      row |= rows.spectrum_row(self._cells, jax.device_get(looked["params"]))
+      self.directory.write_arrays("lag", step, rows.lag_arrays(lags))
+    elapsed = time.monotonic() - self._began
+    row["time/elapsed_seconds"] = self._seconds + elapsed
+    row["time/data_wait_seconds"] = waited
+    self.directory.append(row)
+    self._events.write(row)
+
+  def _write_status(self, word, step, state):
+    diverged = np.asarray(jax.device_get(state.diverged_at))
+    autopsy = self._autopsy(state, diverged) if word != "running" else {}
+    status = {
+      "state": word,
+      "step": step,
+      "seconds": self._seconds + time.monotonic() - self._began,
+      "devices": self.layout.devices,
+      "seeds": [
+        {
+          "seed": self.config.seed + number,
+          "diverged_at": None if at == NEVER else int(at),
+          "first_nonfinite": autopsy.get(number),
+        }
+        for number, at in enumerate(diverged)
+      ],
+      "problem": self.source.problem._asdict(),
+      "final": self._final if word == "finished" else None,
+    }
+    self.directory.write_status(status)
+    return jsonable(status)
+
+  def _autopsy(self, state, diverged):
+    """For each frozen seed, the first non-finite time step of either pass."""
+    if (diverged == NEVER).all():
+      return {}
+    batches = self.source.at(np.maximum(diverged, 0))
+    if batches is not None:
+      batches = place_seeds(self.layout, batches)
+    found = jax.device_get(compile_autopsy(self.program)(state, batches))
+    return {
+      number: {
+        layer: {name: int(value[number]) for name, value in steps.items()}
+        for layer, steps in found.items()
+      }
+      for number, at in enumerate(diverged)
+      if at != NEVER
+    }
+
+
+def _mean_of_finite(values: np.ndarray) -> float:
+  finite = values[np.isfinite(values)]
+  return float(finite.mean()) if finite.size else float("nan")

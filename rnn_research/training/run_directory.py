@@ -1,0 +1,181 @@
+"""The folder of one run: what was asked for, where it ran, and every number it made.
+
+config.json         the config, as run
+environment.json    versions, git commit, command line, devices
+status.json         running, interrupted or finished; each seed's fate
+metrics.jsonl       a row a logged step: flat slash names, one value a seed
+arrays/NAME/STEP.npz   figures with a time or lag axis
+tensorboard/        the scalars once more, for its viewer
+checkpoints/        what `--resume` goes on from
+"""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnn_research.config import Config
+from rnn_research.errors import CheckpointMismatch, WorkdirError
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
+RESUME = ("auto", "never", "must")
+
+
+def jsonable(value: Any) -> Any:
+  """Plain JSON of nested containers and arrays; what isn't finite becomes null."""
+  if isinstance(value, Mapping):
+    return {str(k): jsonable(v) for k, v in value.items()}
+  if isinstance(value, np.ndarray | np.generic):
+    return jsonable(value.tolist())
+  if isinstance(value, list | tuple):
+    return [jsonable(v) for v in value]
+  if isinstance(value, float) and not math.isfinite(value):
+    return None
+  return value
+
+
+def write_json(path: pathlib.Path, content: Any) -> None:
+  """Replaces a file in one move, so that no reader sees half of it."""
+  partial = path.with_suffix(".partial")
+  partial.write_text(json.dumps(jsonable(content), indent=1) + "\n")
+  os.replace(partial, path)
+
+
+def describe_environment(devices: int, platform: str) -> dict[str, Any]:
+  """Versions, commit and command line of this process."""
+  here = pathlib.Path(__file__).parent
+  try:
+    commit = subprocess.run(
+      ["git", "-C", str(here), "rev-parse", "HEAD"],
+      capture_output=True,
+      text=True,
+      check=True,
+    ).stdout.strip()
+  except (OSError, subprocess.CalledProcessError):
+    commit = None  # an installed package has no history
+  return {
+    "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+    "python": sys.version.split()[0],
+    "git_commit": commit,
+    "command": [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]],
+    "devices": devices,
+    "platform": platform,
+    "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+  }
+
+
+class RunDirectory:
+  """Writes and, after an interruption, cuts back the records of a run."""
+
+  def __init__(self, path: str | os.PathLike[str], config: Config, resume: str):
+    """Claims a folder for a config.
+
+    Args:
+      path: the folder; made if it isn't there.
+      config: what will be run.
+      resume: "auto" goes on with a run of the same config, "never" wants an empty
+        folder, "must" wants a run to go on with.
+
+    Raises:
+      WorkdirError: it can't be written, or holds what it shouldn't.
+      CheckpointMismatch: `must`, and there is nothing to go on with.
+    """
+    self.path = pathlib.Path(path).absolute()
+    self.checkpoints = self.path / "checkpoints"
+    self.config = asked = jsonable(dataclasses.asdict(config))
+    file = self.path / "config.json"
+    try:
+      self.path.mkdir(parents=True, exist_ok=True)
+      holds = json.loads(file.read_text()) if file.exists() else None
+    except (OSError, ValueError) as error:
+      raise WorkdirError(
+        "--workdir", f"{path} can't be used ({error})", "choose another folder"
+      ) from error
+    if holds is not None and holds != asked:
+      raise WorkdirError(
+        "--workdir",
+        f"{path} holds a run of another config ({_difference(holds, asked)})",
+        "choose another folder, or remove this one",
+      )
+    if holds is not None and resume == "never":
+      raise WorkdirError(
+        "--workdir",
+        f"{path} holds a run already",
+        "choose another folder, or set --resume=auto to go on with it",
+      )
+    if holds is None and resume == "must":
+      raise CheckpointMismatch(
+        "--resume", f"{path} holds no run to go on with", "set --resume=auto"
+      )
+    try:
+      write_json(file, asked)
+    except OSError as error:
+      raise WorkdirError(
+        "--workdir", f"{path} can't be written ({error})", "choose another folder"
+      ) from error
+
+  def status(self) -> dict[str, Any] | None:
+    """What the run last said of itself."""
+    file = self.path / "status.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+  def write_status(self, status: dict[str, Any]) -> None:
+    """Says how far the run is."""
+    write_json(self.path / "status.json", status)
+
+  def write_environment(self, environment: dict[str, Any]) -> None:
+    """Says where the run began; a resumed run keeps the first and adds itself."""
+    file = self.path / "environment.json"
+    if file.exists():
+      first = json.loads(file.read_text())
+      first.setdefault("resumed", []).append(environment)
+      environment = first
+    write_json(file, environment)
+
+  def append(self, row: Mapping[str, Any]) -> None:
+    """Adds one row to `metrics.jsonl`."""
+    with (self.path / "metrics.jsonl").open("a") as file:
+      file.write(json.dumps(jsonable(row)) + "\n")
+
+  def rows(self) -> list[dict[str, Any]]:
+    """All rows so far."""
+    file = self.path / "metrics.jsonl"
+    if not file.exists():
+      return []
+    return [json.loads(line) for line in file.read_text().splitlines() if line]
+
+  def write_arrays(self, name: str, step: int, arrays: Mapping[str, Any]) -> None:
+    """Writes `arrays/NAME/STEP.npz`."""
+    folder = self.path / "arrays" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / f"{step:08d}.npz", **arrays)
+
+  def cut_back(self, step: int) -> None:
+    """Forgets everything recorded after a step, before going on from it."""
+    kept = [row for row in self.rows() if row["step"] <= step]
+    lines = "".join(json.dumps(row) + "\n" for row in kept)
+    (self.path / "metrics.jsonl").write_text(lines)
+    for file in self.path.glob("arrays/*/*.npz"):
+      if int(file.stem) > step:
+        file.unlink()
+
+
+def _difference(a: Mapping[str, Any], b: Mapping[str, Any], path: str = "") -> str:
+  """The first field in which two configs differ, with both values."""
+  for name in {**a, **b}:
+    x, y = a.get(name), b.get(name)
+    if x == y:
+      continue
+    if isinstance(x, Mapping) and isinstance(y, Mapping):
+      return _difference(x, y, f"{path}{name}.")
+    return f"{path}{name} is {x!r} there and {y!r} here"
+  return "no field differs"

@@ -1,0 +1,46 @@
+"""The edge of a run: everything that can be wrong with it is said here."""
+
+import functools
+
+import jax
+
+from rnn_research.config import Config
+from rnn_research.training.placement import make_layout
+from rnn_research.training.program import make_program
+from rnn_research.training.run import Run
+from rnn_research.training.run_directory import RESUME, RunDirectory
+from rnn_research.training.source import Source
+from rnn_research.validation import validate
+
+__all__ = ["RESUME", "start"]
+
+
+def start(
+  config: Config, workdir: str, resume: str = "auto", name: str = "train"
+) -> Run:
+  """Checks a config, builds what it names and claims its folder, in this order.
+
+  Args:
+    config: from a file and flags.
+    workdir: the folder of the run.
+    resume: one of `RESUME`.
+    name: shown beside the progress.
+
+  Raises:
+    UserError: in one line, with the field and the remedy; nothing was written.
+  """
+  validate(config)
+  source = Source(config)
+  devices = jax.devices()[: config.train.devices or None]
+  layout = make_layout(
+    config.seeds, config.train.batch, devices, config.train.seed_loop
+  )
+  program = make_program(config, source.problem, source.task, layout)
+  # Sizes that don't fit together are found by building the parameters' shapes.
+  jax.eval_shape(
+    functools.partial(program.model.init, train=False),
+    jax.random.key(0),
+    source.shapes(1),
+  )
+  directory = RunDirectory(workdir, config, resume)
+  return Run(config, source, program, directory, name)

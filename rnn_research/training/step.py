@@ -1,0 +1,131 @@
+"""One train step of one seed, a pure function of (state, batch)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_research.array_types import Array, Key, Params
+from rnn_research.cells import select
+from rnn_research.diagnostics import AdjointCurves, adjoint_curves
+from rnn_research.models import by_layer, make_taps
+from rnn_research.problem import Batch
+from rnn_research.training.losses import Tally, tally
+from rnn_research.training.optimizer import Ledger, apply_update
+from rnn_research.training.placement import split_batch
+from rnn_research.training.program import Program
+from rnn_research.training.random_keys import DATA, NOISE, at_step
+from rnn_research.training.state import TrainState
+from rnn_research.unroll import scaled_norm
+
+
+class Detail(NamedTuple):
+  """What a logged step tells besides its ledger.
+
+  Attributes:
+    gradients: norm of each leaf's gradient, by path.
+    params: norm of each leaf.
+    updates: norm of each leaf's update.
+    adjoint: curves over time, by layer; empty where nothing was read.
+  """
+
+  gradients: dict[str, Array]
+  params: dict[str, Array]
+  updates: dict[str, Array]
+  adjoint: dict[str, AdjointCurves]
+
+
+def next_batch(program: Program, state: TrainState, given: Batch | None) -> Batch:
+  """The batch of the state's step: sampled from its key, or the one given."""
+  batch = given
+  if program.task is not None:
+    key = at_step(state.key, DATA, state.step)
+    batch = program.task.sample(key, program.batch)
+  return split_batch(program.layout, batch)
+
+
+def forward(
+  program: Program, model, params: Params, taps: Params, batch: Batch, key: Key
+) -> tuple[Tally, dict]:
+  """Runs a model in training mode; returns the tally and the layers' traces."""
+  dropout, noise = jax.random.split(key)
+  outputs, variables = model.apply(
+    {"params": params, "taps": taps},
+    batch,
+    train=True,
+    rngs={"dropout": dropout, "noise": noise},
+    mutable=["traces"],
+  )
+  return tally(program.problem, outputs, batch), by_layer(variables["traces"])
+
+
+def plain_step(
+  program: Program, state: TrainState, given: Batch | None
+) -> tuple[TrainState, Ledger]:
+  """A step that keeps its ledger only."""
+  batch = next_batch(program, state, given)
+  state, ledger, *_ = _update(program, program.model, state, batch)
+  return state, ledger
+
+
+def logged_step(
+  program: Program, state: TrainState, given: Batch | None
+) -> tuple[TrainState, Ledger, Detail]:
+  """The same step, and what its own backward pass tells."""
+  batch = next_batch(program, state, given)
+  before = state.params
+  state, ledger, gradient, update, readings, (parts, traces) = _update(
+    program, program.measured, state, batch
+  )
+  adjoint = {
+    layer: adjoint_curves(
+      reading.inside, parts.count, traces[layer].lengths, traces[layer].reverse
+    )
+    for layer, reading in readings.items()
+  }
+  detail = Detail(leaf_norms(gradient), leaf_norms(before), leaf_norms(update), adjoint)
+  return state, ledger, detail
+
+
+def leaf_norms(tree: Params) -> dict[str, Array]:
+  """The norm of each leaf, by slash path."""
+  leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+  return {
+    jax.tree_util.keystr(path, simple=True, separator="/"): scaled_norm(leaf, 0)
+    for path, leaf in leaves
+  }
+
+
+def _update(program, model, state, batch):
+  taps = make_taps(model, state.params, batch)
+  key = at_step(state.key, NOISE, state.step)
+
+  def mean_loss(params, taps):
+    parts, traces = forward(program, model, params, taps, batch, key)
+    return parts.loss / parts.count, (parts, traces)
+
+  (loss, aux), (gradient, readings) = jax.value_and_grad(
+    mean_loss, argnums=(0, 1), has_aux=True
+  )(state.params, taps)
+  params, update, rule_state, entries = apply_update(
+    program.rule.transformation(),
+    state.hyper,
+    gradient,
+    state.rule_state,
+    state.params,
+  )
+  parts = aux[0]
+  error = parts.wrong_sequences / parts.sequences
+  ledger = Ledger(loss=loss, error=error, **entries)
+  finite = jnp.isfinite(jnp.stack([loss, ledger.norm_before, ledger.update_norm])).all()
+  ok = state.ok & finite
+  # A seed that is no longer finite stands still, just before the step that broke it.
+  moved = select(ok, (params, rule_state), (state.params, state.rule_state))
+  new = state._replace(
+    step=state.step + 1,
+    params=moved[0],
+    rule_state=moved[1],
+    ok=ok,
+    diverged_at=jnp.where(state.ok & ~finite, state.step, state.diverged_at),
+  )
+  return new, ledger, gradient, update, by_layer(readings), aux

@@ -1,0 +1,154 @@
+"""Law: fused adjoint == autodiff of the scan == autodiff of a Python loop."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from rnn_research.unroll import unroll
+from tests.laws.closeness import assert_close
+from tests.laws.losses import loss, unoptimised
+from tests.laws.plain_loop import plain_loop
+from tests.laws.subjects import CELLS, FAMILIES, subject
+
+ROUNDING = {jnp.float64: 1e-12, jnp.float32: 1e-6}
+
+
+def differentiated(run, *arguments):
+  """((loss, (carry, outputs)), gradients of all arguments)."""
+
+  def value(*arguments):
+    carry, outputs = run(*arguments)
+    return loss(carry, outputs), (carry, outputs)
+
+  numbers = tuple(range(len(arguments)))
+  return jax.value_and_grad(value, numbers, has_aux=True)(*arguments)
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("name", CELLS)
+def test_all_ways_to_differentiate_agree(float64, name, reverse):
+  s = subject(name, jnp.float64)
+  options = dict(lengths=s.lengths, resets=s.resets, reverse=reverse, key=s.key)
+
+  def run(params, xs, carry, context, **how):
+    return unroll(
+      s.cell, params, xs, initial_carry=carry, context=context, **options, **how
+    )
+
+  def loop(params, xs, carry, context):
+    return plain_loop(
+      s.cell, params, xs, initial_carry=carry, context=context, **options
+    )[:2]
+
+  def fused(*arguments):
+    return run(*arguments)
+
+  def whole(*arguments):
+    return run(*arguments, projection="whole")
+
+  def autodiff(*arguments):
+    return run(*arguments, adjoint="autodiff")
+
+  ways = (fused, whole, autodiff, loop)
+
+  @unoptimised
+  def program(*arguments):
+    return {way.__name__: differentiated(way, *arguments) for way in ways}
+
+  found = program(s.params, s.xs, s.carry, s.context)
+  for way in ways[:-1]:
+    assert_close(
+      found[way.__name__], found["loop"], ROUNDING[jnp.float64], way.__name__
+    )
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_single_precision_agrees_within_its_rounding(name):
+  s = subject(name, jnp.float32)
+
+  def run(how):
+    def inner(params, xs, carry, context):
+      return unroll(
+        s.cell,
+        params,
+        xs,
+        initial_carry=carry,
+        context=context,
+        lengths=s.lengths,
+        resets=s.resets,
+        key=s.key,
+        adjoint=how,
+      )
+
+    return inner
+
+  @unoptimised
+  def program(*arguments):
+    return [differentiated(run(how), *arguments) for how in ("fused", "autodiff")]
+
+  fused, autodiff = program(s.params, s.xs, s.carry, s.context)
+  assert_close(fused, autodiff, ROUNDING[jnp.float32])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_nothing_optional_given(float64, name):
+  s = subject(name, jnp.float64)
+  xs = jax.random.normal(jax.random.key(3), s.xs.shape, jnp.float64)
+
+  def fused(params, xs):
+    return unroll(s.cell, params, xs)
+
+  def loop(params, xs):
+    zeros = s.cell.initial_carry(params, s.cell.project(params["input"], xs[0]))
+    zeros = jax.tree.map(jnp.zeros_like, zeros)
+    return plain_loop(s.cell, params, xs, initial_carry=zeros)[:2]
+
+  @unoptimised
+  def program(*arguments):
+    return [differentiated(way, *arguments) for way in (fused, loop)]
+
+  assert_close(*program(s.params, xs), ROUNDING[jnp.float64])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_second_derivatives_and_forward_mode(float64, name):
+  """The fused adjoint can be differentiated again; autodiff also goes forward."""
+  s = subject(name, jnp.float64)
+  tangent = jax.tree.map(jnp.cos, s.params)
+
+  def value(params, how):
+    return loss(
+      *unroll(
+        s.cell,
+        params,
+        s.xs,
+        initial_carry=s.carry,
+        lengths=s.lengths,
+        resets=s.resets,
+        adjoint=how,
+      )
+    )
+
+  def slope(params, how):
+    gradient = jax.grad(value)(params, how)
+    pairs = zip(jax.tree.leaves(gradient), jax.tree.leaves(tangent), strict=True)
+    return sum((g * t).sum() for g, t in pairs)
+
+  @unoptimised
+  def program(params):
+    forward = jax.jvp(lambda p: value(p, "autodiff"), (params,), (tangent,))
+    return (
+      {how: jax.grad(slope)(params, how) for how in ("fused", "autodiff")},
+      forward,
+      (value(params, "fused"), slope(params, "fused")),
+    )
+
+  second, forward, reverse = program(s.params)
+  assert_close(second["fused"], second["autodiff"], 1e-11)
+  assert_close(forward, reverse, ROUNDING[jnp.float64])
+
+
+def test_taps_need_the_fused_adjoint():
+  s = subject("gru", jnp.float32)
+  with pytest.raises(ValueError, match="adjoint='fused'"):
+    unroll(s.cell, s.params, s.xs, adjoint="autodiff", taps=(None, None))

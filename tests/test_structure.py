@@ -1,0 +1,214 @@
+"""Who may know whom, read from the source, and what an import may do."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "rnn_research"
+LONGEST = 400
+
+BASE = {"array_types", "errors", "problem", "config"}
+# A part of the package, and the other parts that it may import.
+KNOWS = {
+  "__init__": set(),
+  "array_types": set(),
+  "errors": set(),
+  "config": set(),
+  "problem": {"array_types"},
+  "config_flags": {"config", "errors"},
+  "command": {"config_flags", "errors"},
+  "validation": BASE | {"cells", "data", "tasks"},
+  "cells": BASE,
+  "unroll": BASE | {"cells"},
+  "models": BASE | {"cells", "unroll"},
+  "diagnostics": BASE | {"cells", "unroll"},
+  "tasks": BASE,
+  "data": BASE | {"command"},
+  "report": BASE,
+  "training": BASE | {"cells", "data", "diagnostics", "models", "tasks", "unroll"},
+}
+# Libraries, and the parts of the package that may import them.
+NUMERICAL = set(KNOWS) - {
+  "__init__",
+  "command",
+  "config",
+  "config_flags",
+  "errors",
+  "report",
+  "validation",
+}
+ONLY_IN = {
+  "jax": NUMERICAL,
+  "flax": {"models"},
+  "optax": {"diagnostics", "training"},
+  "orbax": {"training"},
+  "grain": {"data", "training"},
+  "tensorflow_datasets": {"data"},
+  "sklearn": {"data"},
+  "matplotlib": {"report"},
+  "tensorboardX": {"training"},
+}
+NOWHERE = ("tensorflow", "flax.nnx", "torch", "keras", "haiku", "equinox")
+OUTSIDE = {"experiments", "configs", "tests", "benchmarks"}
+
+
+def imports(source):
+  """Dotted names that a source imports, at any depth; relative ones as '.'."""
+  for node in ast.walk(ast.parse(source)):
+    if isinstance(node, ast.Import):
+      yield from (name.name for name in node.names)
+    elif isinstance(node, ast.ImportFrom):
+      if node.level:
+        yield "."
+      else:
+        yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def is_within(name, module):
+  """Whether a dotted name is a module or lies in it."""
+  return name == module or name.startswith(f"{module}.")
+
+
+def violations(part, source):
+  """What a source in a part of the package imports and should not."""
+  found = []
+  for name in imports(source):
+    top, *rest = name.split(".")
+    if top == "rnn_research":
+      wrong = not rest or rest[0] not in KNOWS[part] | {part}
+    elif top in OUTSIDE or name == ".":
+      wrong = True
+    elif top == "flax" and not is_within(name, "flax.linen"):
+      wrong = True
+    else:
+      wrong = any(is_within(name, module) for module in NOWHERE)
+      wrong |= part not in ONLY_IN.get(top, {part})
+    if wrong:
+      found.append(name)
+  return found
+
+
+def sources():
+  return sorted(PACKAGE.rglob("*.py"))
+
+
+def test_every_part_of_the_package_has_its_place():
+  parts = {path.relative_to(PACKAGE).parts[0] for path in sources()}
+  assert {part.removesuffix(".py") for part in parts} <= set(KNOWS)
+
+
+def test_no_part_of_the_package_knows_more_than_it_may():
+  found = {}
+  for path in sources():
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if wrong := violations(part, path.read_text()):
+      found[str(path.relative_to(ROOT))] = wrong
+  assert not found
+
+
+@pytest.mark.parametrize(
+  "part, line",
+  [
+    ("cells", "from rnn_research.unroll import unroll"),
+    ("cells", "from rnn_research import models"),
+    ("cells", "import flax.linen as nn"),
+    ("unroll", "from rnn_research.models import network"),
+    ("tasks", "from rnn_research.cells import GRU"),
+    ("data", "from rnn_research.training import loop"),
+    ("report", "import jax"),
+    ("report", "from jax import numpy as jnp"),
+    ("diagnostics", "from rnn_research.training import state"),
+    ("models", "from flax import nnx"),
+    ("models", "import flax.nnx"),
+    ("models", "from flax.training import train_state"),
+    ("config", "from rnn_research.errors import UserError"),
+    ("problem", "from rnn_research.cells import Cell"),
+    ("training", "from experiments import train"),
+    ("data", "def read():\n  import tensorflow as tf"),
+    ("data", "from . import location"),
+    ("errors", "import rnn_research"),
+  ],
+)
+def test_a_planted_import_is_found(part, line):
+  assert violations(part, line)
+
+
+@pytest.mark.parametrize(
+  "part, line",
+  [
+    ("unroll", "from rnn_research.cells.cell import Cell"),
+    ("models", "from flax import linen as nn"),
+    ("models", "import flax.linen as nn"),
+    ("training", "from rnn_research.diagnostics import lag"),
+    ("data", "import tensorflow_datasets as tfds"),
+    ("cells", "from rnn_research.cells import dense"),
+  ],
+)
+def test_a_rightful_import_passes(part, line):
+  assert not violations(part, line)
+
+
+def test_nobody_imports_tensorflow_or_nnx():
+  found = {}
+  for folder in OUTSIDE | {"rnn_research"}:
+    for path in (ROOT / folder).rglob("*.py"):
+      names = [
+        name
+        for name in imports(path.read_text())
+        if is_within(name, "tensorflow") or is_within(name, "flax.nnx")
+      ]
+      if names:
+        found[str(path.relative_to(ROOT))] = names
+  assert not found
+
+
+def test_a_file_can_be_read_in_one_go():
+  lengths = {
+    str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+    for path in sources()
+  }
+  assert {name: n for name, n in lengths.items() if n > LONGEST} == {}
+
+
+def run(program):
+  """Runs a program in a fresh interpreter, where warnings are shown."""
+  result = subprocess.run(
+    [sys.executable, "-c", program],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    timeout=120,
+  )
+  assert result.returncode == 0, result.stderr
+  return result.stdout.split()
+
+
+def test_importing_all_of_the_package_leaves_the_devices_to_choose():
+  names = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in sources()
+  ]
+  # The update raises once a backend exists.
+  program = f"""
+import importlib, sys
+for name in {names!r}:
+  importlib.import_module(name)
+import jax
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 3)
+print(jax.device_count(), *{{"tensorflow", "flax.nnx"}} & set(sys.modules))
+"""
+  assert run(program) == ["3"]
+
+
+def test_flags_are_answered_before_anything_heavy_is_imported():
+  program = """
+import sys
+from rnn_research import command, config, errors
+print(*{"jax", "flax", "matplotlib", "tensorflow_datasets"} & set(sys.modules))
+"""
+  assert run(program) == []
