@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Float
 
-from rnn_research.array_types import Array, Carry, Inputs, Key, Params
+from rnn_research.array_types import Array, Carry, Inputs, Key, Lengths, Params
 from rnn_research.models.initial_carry import InitialCarry
 from rnn_research.models.stacked import Stacked
 from rnn_research.problem import Batch, LossName
@@ -15,7 +15,7 @@ from rnn_research.problem import Batch, LossName
 class Generator(nn.Module):
   """A stack that begins with a carry made from the context and reads itself.
 
-  The context acts through the initial carry alone (as in Vinyals et al. 2015),
+  The context acts through the initial carry alone (as in Xu et al. 2015, 3.1.2),
   so whatever of it a late output needs has to be kept. The input of a step is
   the output wanted at the step before, a class as one-hot, and zeros at first.
 
@@ -43,17 +43,22 @@ class Generator(nn.Module):
     self, batch: Batch, train: bool = False
   ) -> Float[Array, "time batch outputs"]:
     """Outputs of each step, the inputs being the true outputs before it."""
-    return self.read(batch.inputs, self.begin(batch.context), train)[1]
+    carry = self.begin(batch.context)
+    return self.read(batch.inputs, carry, batch.lengths, train)[1]
 
   def begin(self, context: Float[Array, "batch context"]) -> tuple[Carry, ...]:
     """The carry of each layer before the first step."""
     return self.condition(context)
 
   def read(
-    self, inputs: Inputs, carry: tuple[Carry, ...], train: bool = False
+    self,
+    inputs: Inputs,
+    carry: tuple[Carry, ...],
+    lengths: Lengths | None = None,
+    train: bool = False,
   ) -> tuple[tuple[Carry, ...], Float[Array, "time batch outputs"]]:
     """Goes on for as many steps as there are inputs."""
-    output = self.stacked(inputs, initial_carry=carry, train=train)
+    output = self.stacked(inputs, lengths=lengths, initial_carry=carry, train=train)
     return output.carry, self.head(output.ys)
 
   def generate(

@@ -12,6 +12,8 @@ from rnn_research.models.bidirectional import Bidirectional
 from rnn_research.models.recurrent import LayerOutput, Recurrent, summarise
 from rnn_research.unroll import Measure
 
+EPSILON = 1e-5  # of the layer norm's variance, as in the cells
+
 
 class Stacked(nn.Module):
   """Layers `layer_0`, `layer_1`, ..., each reading what the one below puts out.
@@ -68,7 +70,14 @@ class Stacked(nn.Module):
     for n, carry in enumerate(before):
       read = xs
       if n and self.layer_norm:
-        read = nn.LayerNorm(epsilon=1e-5, param_dtype=float, name=f"norm_{n}")(read)
+        read = nn.LayerNorm(
+          epsilon=EPSILON,
+          param_dtype=float,
+          use_fast_variance=False,
+          # Outputs of a layer are in float32 or wider already.
+          force_float32_reductions=False,
+          name=f"norm_{n}",
+        )(read)
       if n and self.dropout:
         read = nn.Dropout(
           self.dropout,

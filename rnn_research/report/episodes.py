@@ -55,6 +55,8 @@ def running_median(
   values: Float[np.ndarray, "steps"], window: int
 ) -> Float[np.ndarray, "steps"]:
   """Median of the last `window` values, the present one included."""
+  if not len(values):
+    return values
   padded = np.concatenate([np.full(window - 1, np.nan), values])
   windows = np.lib.stride_tricks.sliding_window_view(padded, window)
   early = [np.median(values[: i + 1]) for i in range(min(window, len(values)))]

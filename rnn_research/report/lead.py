@@ -4,7 +4,7 @@ import math
 
 from rnn_research.report import wording
 from rnn_research.report.gains import first_event_gain
-from rnn_research.report.outcomes import outcome
+from rnn_research.report.outcomes import last_error, outcome
 from rnn_research.report.selection import (
   best_arm,
   default_arm,
@@ -65,11 +65,17 @@ def _solved(arms: list[Arm], study: Study) -> str:
   parts = []
   for arm in arms:
     result = outcome(arm.run, study.thresholds["solved_error"])
-    if result.count:
-      parts.append(f"{result.wins} of {result.count} ({arm.label})")
+    if not result.count:
+      continue
+    score = f"{result.wins} of {result.count} seeds"
+    if arm.group == "digits":
+      score = wording.percent(1 - mean_interval(last_error(arm.run)).mean, 1)
+    parts.append(f"{score} ({arm.label})")
   if not parts:
     return "no run is finished yet"
-  return f"seeds that solve the task at the end: {wording.listing(parts)}"
+  if arms[0].group == "digits":
+    return f"held-out accuracy at the end is {wording.listing(parts)}"
+  return f"the task is solved at the end by {wording.listing(parts)}"
 
 
 def _unfinished(study: Study) -> str:

@@ -1,8 +1,10 @@
 """One self-contained HTML page of a study: no script, no network."""
 
 import html
+import itertools
 import json
 import os
+import re
 import shlex
 from importlib import resources
 from pathlib import Path
@@ -61,7 +63,9 @@ def write(directory: Path | str) -> Path:
         sections.append(TABLES[name].draw(study))
   path = study.path / "report.html"
   unfinished = path.with_suffix(".html.part")
-  unfinished.write_text(_page(study, sections), encoding="utf-8")
+  numbers = itertools.count(1)
+  page = re.sub("Table #", lambda _: f"Table {next(numbers)}", _page(study, sections))
+  unfinished.write_text(page, encoding="utf-8")
   os.replace(unfinished, path)
   return path
 
@@ -151,7 +155,7 @@ def _protocol(study: Study) -> str:
     "Arms": f"{len(study.arms)}: {wording.listing(counts)}",
     "Seeds": _plain(protocol.get("seeds")),
     "Budget": _plain(protocol.get("budget")),
-    "Thresholds": _plain(study.thresholds),
+    "Thresholds": _plain(protocol.get("thresholds", {})),
     "Baselines": _plain(protocol.get("baselines")),
     "Created": _plain(protocol.get("created")),
     "SHA-256": f"{protocol.get('sha256', 'none')} ({verdicts[study.sound]})",
@@ -160,7 +164,8 @@ def _protocol(study: Study) -> str:
     f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in facts.items()
   )
   return (
-    "<section><h2>Protocol</h2><p>Written before the first run.</p>"
+    "<section><h2>Protocol</h2><p>Declared for the whole study; the hash shows"
+    " whether it was changed since.</p>"
     f"<dl class='facts'>{items}</dl>{comparisons.draw(study)}</section>"
   )
 

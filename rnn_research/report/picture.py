@@ -39,6 +39,8 @@ def save(picture: Picture, folder: Path) -> str:
   path = folder / f"{picture.name}.svg"
   # no date: the same records give the same bytes
   picture.figure.savefig(path, metadata={"Date": None})
+  # the layout just found holds for both formats
+  picture.figure.set_layout_engine("none")
   picture.figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
   text = path.read_text()
   text = text[text.index("<svg") :]

@@ -10,11 +10,11 @@ from rnn_research.report.records import SERIES_FILE, Run, read_run
 
 THRESHOLDS = {
   "solved_error": 0.01,
-  "episode_factor": 10,
-  "episode_window": 200,
-  "episode_merge": 20,
-  "episode_recovery": 50,
-  "gain_decades": 3,
+  "episode_factor": 10.0,
+  "episode_window": 200.0,
+  "episode_merge": 20.0,
+  "episode_recovery": 50.0,
+  "gain_decades": 3.0,
 }
 
 
@@ -123,7 +123,9 @@ def _read_protocol(path: Path) -> Study:
       baseline = json.loads((path / "baseline.json").read_text())
     except ValueError:
       faults.append("baseline.json is not readable JSON")
-  thresholds = THRESHOLDS | protocol.get("thresholds", {})
+  thresholds = THRESHOLDS | {
+    name: float(x) for name, x in protocol.get("thresholds", {}).items()
+  }
   return Study(path, protocol, arms, baseline, thresholds, tuple(faults))
 
 
@@ -136,7 +138,7 @@ def _arm(entry: dict[str, Any], folder: Path) -> Arm:
     length=entry.get("length"),
     cell=entry.get("cell", ""),
     knob=entry.get("knob"),
-    value=entry.get("value"),
+    value=None if entry.get("value") is None else float(entry["value"]),
     run=read_run(folder) if folder.is_dir() else None,
   )
 
@@ -149,7 +151,7 @@ def _read_single(path: Path) -> Study:
   problem = run.status.get("problem") or {}
   arm = Arm(
     name=path.resolve().name,
-    label=f"{cell} in {path.resolve().name}",
+    label=cell.upper() or path.resolve().name,
     group="digits" if data.get("name") else "synthetic",
     problem=problem.get("name") or task.get("name") or data.get("name") or "",
     length=problem.get("length"),

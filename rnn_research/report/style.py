@@ -4,6 +4,7 @@ The colours are Okabe and Ito's, told apart with any colour vision; a marker or
 a panel of its own always says the same as the colour.
 """
 
+import textwrap
 from typing import NamedTuple
 
 from matplotlib import colors
@@ -20,7 +21,7 @@ class CellStyle(NamedTuple):
 
 
 CELLS = {
-  "rnn": CellStyle("#D55E00", "o", "tanh RNN"),
+  "rnn": CellStyle("#D55E00", "o", "RNN"),
   "gru": CellStyle("#0072B2", "s", "GRU"),
   "lstm": CellStyle("#009E73", "^", "LSTM"),
 }
@@ -59,7 +60,6 @@ RC = {
   # text stays text: searchable, and sharp at any zoom
   "svg.fonttype": "none",
   "svg.hashsalt": "rnn_research",
-  "pdf.fonttype": 42,
 }
 
 
@@ -68,12 +68,27 @@ def cell_style(cell: str) -> CellStyle:
   return CELLS.get(cell, CellStyle("#555555", "D", cell or "cell"))
 
 
+def cell_name(arm: Arm) -> str:
+  """What a cell is called; an RNN with its activation, tanh unless set."""
+  look = cell_style(arm.cell)
+  if arm.cell != "rnn":
+    return look.name
+  options = arm.run.config.get("model", {}) if arm.run else {}
+  activation = (options.get("cell_options") or {}).get("activation")
+  return f"{activation or 'tanh'} {look.name}"
+
+
+def wrapped(label: str, panels: int) -> str:
+  """A label in lines that fit above one of several panels side by side."""
+  return textwrap.fill(label, 100 // max(panels, 1))
+
+
 def shade(arm: Arm, family: list[Arm]) -> tuple[float, float, float]:
   """The cell's colour, lighter the smaller the knob is within its family."""
   colour = colors.to_rgb(cell_style(arm.cell).colour)
   values = sorted({a.value for a in family if a.value is not None})
   if arm.value is None or len(values) < 2:
     return colour
-  light = 0.75 * (1 - values.index(arm.value) / (len(values) - 1))
+  light = 0.6 * (1 - values.index(arm.value) / (len(values) - 1))
   red, green, blue = (c + (1 - c) * light for c in colour)
   return red, green, blue

@@ -7,12 +7,12 @@ import numpy as np
 
 from rnn_research.report.statistics import Interval
 
-NONE = "–"
+NONE = "no value"
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, digits: int = 2) -> str:
-  """A number with fixed decimals and a true minus sign; a dash for NaN."""
+  """A number with fixed decimals and a true minus sign; `no value` for NaN."""
   if not math.isfinite(value):
     return NONE
   text = f"{value:.{digits}f}"
@@ -27,6 +27,16 @@ def interval(value: Interval, digits: int = 2) -> str:
     return number(value.mean, digits)
   ends = f"{number(value.low, digits)}, {number(value.high, digits)}"
   return f"{number(value.mean, digits)} [{ends}]"
+
+
+def quantity(value: float) -> str:
+  """A positive size to three digits; with a power of ten from 100,000 on."""
+  if not math.isfinite(value):
+    return NONE
+  if value < 1e5:
+    return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+  power = int(math.floor(math.log10(value)))
+  return f"{value / 10**power:.1f} × 10" + str(power).translate(_RAISED)
 
 
 def percent(rate: float, digits: int = 0) -> str:

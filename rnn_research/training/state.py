@@ -57,7 +57,8 @@ def make_state(program: Program, keys: Key, hyper: Hyper, example: Batch) -> Tra
   def start(keys):
     return jax.vmap(functools.partial(_start, program, hyper, example))(keys)
 
-  return place_seeds(program.layout, start(keys))
+  # Waited for: moving an array that is still being computed has been seen to hang.
+  return place_seeds(program.layout, jax.block_until_ready(start(keys)))
 
 
 def _start(program, hyper, example, key):

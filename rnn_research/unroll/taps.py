@@ -83,7 +83,7 @@ def make_sinks(
   measure: Measure,
   cell: Cell,
   params: Params,
-  xs: Inputs,
+  xs: Inputs | jax.ShapeDtypeStruct,
   initial_carry: Carry | None = None,
   context: Any = None,
 ) -> Readings:

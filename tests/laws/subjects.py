@@ -35,7 +35,7 @@ class MinGRU(Cell):
   def init(self, key, input_size, hidden_size, initial=None):
     """Draws the input map."""
     shape = (input_size, 2 * hidden_size)
-    return {"input": {"kernel": jax.random.normal(key, shape, jnp.float_)}}
+    return {"input": {"kernel": jax.random.normal(key, shape, float)}}
 
   def initial_carry(self, params, projection):
     """Zeros."""
@@ -64,14 +64,14 @@ class Attention(Cell):
 
     def kernel(key, rows, columns):
       scale = rows**-0.5
-      return scale * jax.random.normal(key, (rows, columns), jnp.float_)
+      return scale * jax.random.normal(key, (rows, columns), float)
 
     return {
       "input": {"kernel": kernel(k[0], input_size, 3 * size)},
       "query": {"kernel": kernel(k[1], size, size)},
       "hidden": {
         "kernel": kernel(k[2], 2 * size, 3 * size),
-        "bias": jnp.zeros((size,), jnp.float_),
+        "bias": jnp.zeros((size,), float),
       },
     }
 
@@ -118,11 +118,11 @@ class ConvolutionalLSTM(LSTM):
     """Draws kernels (3, channels, 4 hidden)."""
     k = jax.random.split(key)
     size = hidden_size
-    zeros = jnp.zeros((size,), jnp.float_)
+    zeros = jnp.zeros((size,), float)
 
     def kernel(key, rows):
       shape = (3, rows, 4 * size)
-      return jax.random.normal(key, shape, jnp.float_) / (3 * rows) ** 0.5
+      return jax.random.normal(key, shape, float) / (3 * rows) ** 0.5
 
     return {
       "input": {"kernel": kernel(k[0], input_size)},

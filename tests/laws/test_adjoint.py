@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from rnn_research.unroll import unroll
+from rnn_research.unroll import Measure, make_sinks, unroll
 from tests.laws.closeness import assert_close
 from tests.laws.losses import loss, unoptimised
 from tests.laws.plain_loop import plain_loop
@@ -150,5 +150,6 @@ def test_second_derivatives_and_forward_mode(float64, name):
 
 def test_taps_need_the_fused_adjoint():
   s = subject("gru", jnp.float32)
+  taps = (Measure(), make_sinks(Measure(), s.cell, s.params, s.xs))
   with pytest.raises(ValueError, match="adjoint='fused'"):
-    unroll(s.cell, s.params, s.xs, adjoint="autodiff", taps=(None, None))
+    unroll(s.cell, s.params, s.xs, adjoint="autodiff", taps=taps)

@@ -97,9 +97,7 @@ def test_a_reset_begins_a_sequence(float64, name, reverse):
 
   def apart(params, xs, carry):
     runs = [
-      unroll(
-        s.cell, params, xs[start:stop], initial_carry=carry, reverse=reverse
-      )
+      unroll(s.cell, params, xs[start:stop], initial_carry=carry, reverse=reverse)
       for start, stop in zip(cuts, cuts[1:], strict=False)
     ]
     last = runs[0 if reverse else -1][0]
@@ -111,8 +109,8 @@ def test_a_reset_begins_a_sequence(float64, name, reverse):
 def flipped(values, lengths):
   """Reverses the valid steps of each example and leaves padding in place."""
   t = jnp.arange(values.shape[0])[:, None]
-  order = jnp.where(t < lengths, lengths - 1 - t, t)
-  return values[order, jnp.arange(values.shape[1])]
+  order = jnp.where(t < lengths[None], lengths[None] - 1 - t, t)
+  return values[order, jnp.arange(values.shape[1])[None]]
 
 
 @both_ways
@@ -120,14 +118,11 @@ def flipped(values, lengths):
 def test_reverse_is_forward_on_the_flipped_sequence(float64, name, reverse):
   """So reversing twice, flip and `reverse`, is the identity."""
   s = subject(name, jnp.float64)
-  # The first step of a sequence is the last of the one before it, seen backward.
-  boundary = jnp.roll(s.resets, 1, axis=0).at[0].set(False)
-  mirrored = flipped(jnp.roll(boundary, -2, axis=0), s.lengths)
   t = jnp.arange(TIME)[:, None]
-  mirrored = jnp.where((t > 0) & (t < s.lengths), s.resets[
-    jnp.clip(s.lengths - t, 0, TIME - 1), jnp.arange(BATCH)
-  ], False)
-  inside = (t > 0) & (t < s.lengths)
+  inside = (t > 0) & (t < s.lengths[None])
+  resets = s.resets & inside
+  # Where a sequence begins, the one before it ends: seen backward, it begins.
+  mirrored = inside & resets[(s.lengths[None] - t) % TIME, jnp.arange(BATCH)[None]]
 
   def straight(params, xs, carry):
     return unroll(
@@ -136,7 +131,7 @@ def test_reverse_is_forward_on_the_flipped_sequence(float64, name, reverse):
       xs,
       initial_carry=carry,
       lengths=s.lengths,
-      resets=jnp.where(inside, s.resets, False),
+      resets=resets,
       reverse=reverse,
     )
 
@@ -208,9 +203,7 @@ def test_no_output_depends_on_what_comes_later(float64, name, reverse):
   late = slice(None, cut) if reverse else slice(cut, None)
 
   def summed(xs, part, lengths):
-    outputs = unroll(
-      s.cell, s.params, xs, lengths=lengths, reverse=reverse
-    )[1]
+    outputs = unroll(s.cell, s.params, xs, lengths=lengths, reverse=reverse)[1]
     return (outputs[part] ** 2).sum()
 
   @unoptimised
@@ -235,6 +228,10 @@ def test_no_output_depends_on_what_comes_later(float64, name, reverse):
 def test_length_zero_is_the_initial_carry(float64, name, reverse):
   s = subject(name, jnp.float64)
   xs, lengths = jnp.full_like(s.xs, jnp.nan), jnp.zeros_like(s.lengths)
+  counts = jax.tree.map(
+    lambda leaf: jnp.arange(leaf.size, dtype=leaf.dtype).reshape(leaf.shape),
+    s.carry,
+  )
 
   def run(params, xs, carry):
     last, outputs = unroll(
@@ -246,18 +243,15 @@ def test_length_zero_is_the_initial_carry(float64, name, reverse):
       resets=s.resets,
       reverse=reverse,
     )
-    weighted = jax.tree.map(lambda leaf: (leaf * jnp.arange(leaf.size).reshape(leaf.shape)).sum(), last)
-    return sum(weighted) + (outputs + 1).sum(), (last, outputs)
+    total = sum((leaf * count).sum() for leaf, count in zip(last, counts, strict=True))
+    return total + outputs.sum(), (last, outputs)
 
-  gradients, (last, outputs) = unoptimised(
-    jax.grad(run, (0, 1, 2), has_aux=True)
-  )(s.params, xs, s.carry)
+  gradients, (last, outputs) = unoptimised(jax.grad(run, (0, 1, 2), has_aux=True))(
+    s.params, xs, s.carry
+  )
   assert_same(last, s.carry)
   assert_same(outputs, jnp.zeros_like(outputs))
   assert_same(gradients[:2], jax.tree.map(jnp.zeros_like, (s.params, xs)))
-  counts = jax.tree.map(
-    lambda leaf: np.arange(leaf.size).reshape(leaf.shape), s.carry
-  )
   assert_same(gradients[2], counts)
 
 

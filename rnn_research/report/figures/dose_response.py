@@ -76,7 +76,8 @@ def _family(axes: Axes, family: list[Arm], results: dict[str, Outcome]) -> None:
     rates.append(rate)
     bars.append((max(rate - low, 0.0), max(high - rate, 0.0)))
   knob = family[0].knob
-  label = look.name if knob is None else f"{look.name}, {knob.replace('_', ' ')}"
+  name = style.cell_name(family[0])
+  label = name if knob is None else f"{name}, {knob.replace('_', ' ')}"
   axes.errorbar(
     means,
     rates,
@@ -115,7 +116,7 @@ def _title(arms: list[Arm], results: dict[str, Outcome]) -> str:
     return f"Solved at the end: {wording.listing(parts)}"
   family = sorted(max(turned, key=len), key=_start)
   low, high = family[0], family[-1]
-  name = style.cell_style(low.cell).name
+  name = style.cell_name(low)
   return (
     f"Turning one knob moves the {name}'s gain before training from"
     f" {wording.number(_start(low), 1)} to {wording.number(_start(high), 1)}"

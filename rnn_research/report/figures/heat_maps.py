@@ -1,11 +1,12 @@
 """Fig. 4: the adjoint at every time step through training, and relative."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from rnn_research.report import style, wording
 from rnn_research.report.picture import Picture
@@ -41,7 +42,7 @@ def draw(study: Study) -> Picture | None:
       ax=list(column),
       location="bottom",
       label=KINDS[kind],
-      extend="min",
+      extend="both",
       shrink=0.8,
       aspect=40,
       pad=0.02,
@@ -61,14 +62,15 @@ def _values(arm: Arm, kind: str) -> Float[np.ndarray, "steps time"]:
 
 
 def shared_range(maps: list[Float[np.ndarray, "steps time"]]) -> Normalize:
-  """One colour range for all arms: whole decades, at most 15 of them."""
+  """One colour range for all arms: half decades, from 1% to 99% of values."""
   parts = [m.ravel() for m in maps if m.size]
   values = np.concatenate(parts) if parts else np.zeros(0)
   values = values[np.isfinite(values)]
   if not len(values):
     return Normalize(-1, 0)
-  top = np.ceil(values.max())
-  low = max(np.floor(np.quantile(values, 0.01)), top - DECADES)
+  low, top = np.quantile(values, (0.01, 0.99))
+  top = np.ceil(2 * top) / 2
+  low = max(np.floor(2 * low) / 2, top - DECADES)
   return Normalize(min(low, top - 1), top)
 
 
@@ -90,19 +92,36 @@ def _map(axes: Axes, arm: Arm, kind: str, norm: Normalize) -> None:
   )
   broken = arm.run.adjoint.values.get(f"{arm.run.layer}/nonfinite")
   if broken is not None:
-    mask = np.nanmean(broken, axis=1) >= 0.5
-    if mask.any():
-      axes.pcolor(
-        across,
-        along,
-        np.ma.masked_where(~mask.T, mask.T.astype(float)),
-        cmap="Greys",
-        alpha=0,
-        hatch="////",
-      )
+    mask = np.nan_to_num(broken).mean(axis=1) >= 0.5
+    _hatch(axes, across, along, mask)
   for event in _events(arm):
     axes.axhline(event + 1, color="white", linewidth=1, linestyle=(0, (4, 3)))
   axes.set_ylim(0.5, along[-1])
+
+
+def _hatch(
+  axes: Axes,
+  across: Float[np.ndarray, "..."],
+  along: Float[np.ndarray, "..."],
+  mask: Bool[np.ndarray, "steps time"],
+) -> None:
+  """Hatch the marked cells, each stretch of a column as one box."""
+  for left, right, column in zip(across[:-1], across[1:], mask, strict=True):
+    change = np.diff(np.concatenate([[False], column, [False]]).astype(int))
+    ends = zip(np.flatnonzero(change == 1), np.flatnonzero(change == -1), strict=True)
+    for low, high in ends:
+      corner, height = (left, along[low]), along[high] - along[low]
+      axes.add_patch(
+        Rectangle(
+          corner,
+          right - left,
+          height,
+          fill=False,
+          linewidth=0,
+          edgecolor=style.INK,
+          hatch="////",
+        )
+      )
 
 
 def edges(steps: Float[np.ndarray, "steps"]) -> Float[np.ndarray, "steps+1"]:

@@ -5,9 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnn_research.report import style, wording
+from rnn_research.report.gains import first_event_gain
 from rnn_research.report.picture import Picture
 from rnn_research.report.selection import default_arm, headline_arms
-from rnn_research.report.statistics import median
+from rnn_research.report.statistics import mean_interval, median
 from rnn_research.report.study import Arm, Study
 
 LIMITS = (
@@ -100,7 +101,10 @@ def _events(axes: Axes, arms: list[Arm], when: int) -> None:
     return
   lags = np.concatenate(spans)
   for event in range(lags.shape[1]):
-    ends = np.nanmin(lags[:, event]) - 0.5, np.nanmax(lags[:, event]) + 0.5
+    known = lags[np.isfinite(lags[:, event]), event]
+    if not len(known):
+      continue
+    ends = known.min() - 0.5, known.max() + 0.5
     label = "event lags" if event == 0 else None
     axes.axvspan(*ends, color="#bdbdbd", alpha=0.5, linewidth=0, label=label)
 
@@ -123,13 +127,18 @@ def _depth(arm: Arm, when: int) -> tuple[int, float]:
 
 
 def _title(arms: list[Arm]) -> str:
-  parts = []
-  for arm in arms:
-    parts.append(f"{wording.portion(_depth(arm, 0)[1])} ({arm.label})")
-  lag = _depth(arms[0], 0)[0]
+  gains = [first_event_gain(arm.run) for arm in arms]
+  means = [mean_interval(gain.start).mean for gain in gains]
+  lags = {round(gain.lag) for gain in gains if np.isfinite(gain.lag)}
+  if not np.isfinite(means).any():
+    return "Gain by lag, at the first and the last measurement"
+  parts = [
+    f"{wording.portion(mean)} ({arm.label})"
+    for arm, mean in zip(arms, means, strict=True)
+  ]
   left = "are left" if len(parts) > 1 else "is left"
-  when = _when(arms, 0)
-  return f"{when}, {lag} steps back, {wording.listing(parts)} of the gradient {left}"
+  where = f"{wording.listing([str(lag) for lag in sorted(lags)])} steps back"
+  return f"Before training, {where}, {wording.listing(parts)} of the gradient {left}"
 
 
 def _caption(arms: list[Arm]) -> tuple[str, ...]:
@@ -145,9 +154,10 @@ def _caption(arms: list[Arm]) -> tuple[str, ...]:
       f" {wording.number(rms[0])} and {wording.number(rms[1])}."
     )
   sentences.append(
-    "Lines: median over seeds of the median over examples; bands: 10% to 90% of"
-    f" the examples (median over seeds). Measured in {arms[0].run.layer}, on"
-    " the full carry. Shaded lags: where the problem's events lie (range over"
-    " seeds of the median example)."
+    "The title's numbers are the means over seeds of Table 1, taken at each"
+    " example's own first event. Lines: median over seeds of the median over"
+    " examples; bands: 10% to 90% of the examples (median over seeds). Measured"
+    f" in {arms[0].run.layer}, on the full carry. Shaded lags: where the"
+    " problem's events lie (range over seeds of the median example)."
   )
   return tuple(sentences)

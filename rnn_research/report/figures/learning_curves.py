@@ -85,7 +85,7 @@ def _line(axes: Axes, arm: Arm, here: list[Arm]) -> None:
   mean, low, high = band(series)
   # an error lies between 0 and 1, whatever its t interval says
   low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
-  axes.fill_between(series.steps, low, high, color=colour, alpha=0.15, linewidth=0)
+  axes.fill_between(series.steps, low, high, color=colour, alpha=0.1, linewidth=0)
   axes.plot(
     series.steps,
     mean,
@@ -158,8 +158,9 @@ def _caption(arms: list[Arm], study: Study) -> tuple[str, ...]:
       f"{arm.label}, {_panel(arm)}: {wording.percent(mean, 1)}"
       f"{ends if count > 1 else ''} over {wording.plural(count, 'seed')}."
     )
+  digits = any(arm.group == "digits" for arm in arms)
   baseline = study.baseline.get("digits")
-  if baseline:
+  if baseline and digits:
     sentences.append(
       f"Dashed: {baseline.get('name', 'baseline')},"
       f" {wording.percent(baseline['test_error'], 1)} wrong on"
@@ -167,6 +168,6 @@ def _caption(arms: list[Arm], study: Study) -> tuple[str, ...]:
     )
   sentences.append(
     "Lines are means over seeds, bands their 95% t interval, cut at 0 and 1."
-    " The synthetic axis is linear, the digits axis logarithmic."
+    + (" The digits axis is logarithmic." if digits else "")
   )
   return tuple(sentences)

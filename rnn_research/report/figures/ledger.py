@@ -1,8 +1,12 @@
 """Fig. 6: the gradient asked for, the one applied, and what became of it."""
 
 import numpy as np
+from jaxtyping import Float
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from rnn_research.report import style, wording
 from rnn_research.report.episodes import Count, count_episodes, run_episodes
@@ -15,6 +19,8 @@ LIMITS = (
   " step can grow while the clipped norm stays where it is, so a quiet upper"
   " panel is no proof of a quiet run."
 )
+CALM = "#9a9a9a"
+APPLIED = "#E69F00"
 ROWS = ("norm_before", "update_norm", "loss")
 NAMES = ("gradient norm", "update norm", "training loss")
 
@@ -27,12 +33,15 @@ def draw(study: Study) -> Picture | None:
   figure = Figure(figsize=(style.WIDTH, 5.2), layout="constrained")
   grid = figure.subplots(3, len(arms), sharex="col", sharey="row", squeeze=False)
   for column, arm in zip(grid.T, arms, strict=True):
-    _column(list(column), arm, study)
-  for axes, name in zip(grid[:, 0], NAMES, strict=True):
-    axes.set_ylabel(name)
-  figure.legend(
-    *grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4
-  )
+    _column(list(column), arm, study, len(arms))
+  for row, name in zip(grid, NAMES, strict=True):
+    row[0].set_ylabel(name)
+    if any(np.isfinite(line.get_ydata()).any() for x in row for line in x.lines):
+      row[0].set_yscale("log")
+    for axes, arm in zip(row, arms, strict=True):
+      axes.set_xlim(0, max(arm.run.steps, 1))
+      axes.minorticks_off()
+  figure.legend(handles=_legend(), loc="outside lower center", ncols=4)
   counts = {
     arm.name: count_episodes(run_episodes(arm.run, study.thresholds)) for arm in arms
   }
@@ -59,52 +68,62 @@ def _arms(study: Study) -> list[Arm]:
 
 
 def worst_seed(arm: Arm, study: Study) -> int:
-  """The seed with most unrecovered episodes, then with most episodes."""
+  """The seed with most unrecovered episodes, then the longest finite ledger.
+
+  Of several, the one with most episodes.
+  """
   seeds = run_episodes(arm.run, study.thresholds)
-  ranks = [(sum(e.recovered is False for e in s), len(s)) for s in seeds]
+  ledger = arm.run.ledger.values
+  sound = np.isfinite(ledger["norm_before"]) & np.isfinite(ledger["loss"])
+  finite = np.logical_and.accumulate(sound).sum(0)
+  ranks = [
+    (sum(e.recovered is False for e in episodes), steps, len(episodes))
+    for episodes, steps in zip(seeds, finite, strict=True)
+  ]
   return max(range(len(ranks)), key=lambda i: ranks[i])
 
 
-def _column(column: list[Axes], arm: Arm, study: Study) -> None:
+def _column(column: list[Axes], arm: Arm, study: Study, panels: int) -> None:
   look = style.cell_style(arm.cell)
   seed = worst_seed(arm, study)
   episodes = run_episodes(arm.run, study.thresholds)[seed]
   ledger, steps = arm.run.ledger.values, arm.run.ledger.steps
   for axes, name in zip(column, ROWS, strict=True):
-    axes.set_yscale("log")
-    for kind, colour in (
-      (True, "#9a9a9a"),
-      (None, "#9a9a9a"),
-      (False, style.ALARM),
-    ):
-      label = {True: "episode, recovered", False: "episode, not recovered"}
-      # an empty span in every panel keeps both kinds in the legend
-      axes.axvspan(0, 0, color=colour, alpha=0.35, label=label.get(kind))
-      for episode in (e for e in episodes if e.recovered is kind):
-        ends = episode.start - 0.5, max(episode.end + 0.5, episode.start + 3)
-        axes.axvspan(*ends, color=colour, alpha=0.35, linewidth=0)
-    values = np.where(ledger[name][:, seed] > 0, ledger[name][:, seed], np.nan)
+    for episode in episodes:
+      ends = episode.start - 0.5, max(episode.end + 0.5, episode.start + 3)
+      colour = style.ALARM if episode.recovered is False else CALM
+      axes.axvspan(*ends, color=colour, alpha=0.35, linewidth=0)
     asked = name == "norm_before"
-    axes.plot(
-      steps,
-      values,
-      color=look.colour if not asked else style.INK,
-      linewidth=0.7,
-      label="gradient norm asked" if asked else None,
-    )
+    colour = style.INK if asked else look.colour
+    axes.plot(steps, _positive(ledger[name][:, seed]), color=colour, linewidth=0.7)
     if asked and "norm_after" in ledger:
-      axes.plot(
-        steps,
-        ledger["norm_after"][:, seed],
-        color="#E69F00",
-        linewidth=0.9,
-        label="gradient norm applied",
-      )
-    axes.set_xlim(left=0)
-    axes.minorticks_off()
+      applied = _positive(ledger["norm_after"][:, seed])
+      axes.plot(steps, applied, color=APPLIED, linewidth=0.9)
   first = (arm.run.status.get("seeds") or [{}] * (seed + 1))[seed]
-  column[0].set_title(f"{arm.label}\nseed {first.get('seed', seed)}")
+  label = style.wrapped(arm.label, panels)
+  column[0].set_title(f"{label}\nseed {first.get('seed', seed)}")
   column[-1].set_xlabel("training step")
+
+
+def _positive(
+  values: Float[np.ndarray, "steps"],
+) -> Float[np.ndarray, "steps"]:
+  """What a log axis can show; the rest is a gap."""
+  return np.where(values > 0, values, np.nan)
+
+
+def _legend() -> list[Artist]:
+  return [
+    Patch(color=CALM, alpha=0.35, linewidth=0, label="episode, recovered"),
+    Patch(
+      color=style.ALARM,
+      alpha=0.35,
+      linewidth=0,
+      label="episode, not recovered",
+    ),
+    Line2D([], [], color=style.INK, linewidth=0.9, label="gradient norm asked"),
+    Line2D([], [], color=APPLIED, linewidth=1.2, label="gradient norm applied"),
+  ]
 
 
 def _title(arms: list[Arm], counts: dict[str, Count]) -> str:
@@ -136,12 +155,14 @@ def _caption(
     sentences.append(
       f"{arm.label}: {wording.plural(tally.total, 'episode')} in"
       f" {wording.plural(arm.run.seeds, 'seed')}, {tally.unrecovered} not"
-      f" recovered; largest norm asked {largest:,.3g}, largest update"
-      f" {updates:,.2g}, {wording.percent(clipped, 1)} of steps clipped."
+      f" recovered; largest norm asked {wording.quantity(largest)}, largest"
+      f" update {wording.quantity(updates)}, {wording.percent(clipped, 1)} of"
+      " steps clipped."
     )
   limits = study.thresholds
   sentences.append(
-    "Shown is the seed with most unrecovered episodes, then with most episodes."
+    "Shown is the seed with most unrecovered episodes, then the one that stays"
+    " finite longest, then the one with most episodes."
     " An episode: gradient norm before clipping above"
     f" {limits['episode_factor']:g} times its running median over"
     f" {limits['episode_window']:g} steps, stretches within"

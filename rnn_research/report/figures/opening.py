@@ -90,7 +90,7 @@ def draw(study: Study) -> Picture | None:
         color=style.MUTED,
         fontsize=7.5,
       )
-    upper.set_title(arm.label)
+    upper.set_title(style.wrapped(arm.label, len(arms)))
     lower.set_ylim(bottom=0)
     lower.set_xlabel("training step")
   first = min(int(loss_series(arm).steps[:1].sum() or 1) for arm in arms)

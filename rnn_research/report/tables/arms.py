@@ -38,7 +38,7 @@ def draw(study: Study) -> str:
   return table(
     HEADS,
     [_row(arm, study) for arm in arms],
-    "Table 1. Arms. Solved: seeds with held-out error below"
+    "Table #. Arms. Solved: seeds with held-out error below"
     f" {wording.percent(study.thresholds['solved_error'], 0)} at the last step,"
     " with the 95% Wilson interval of the rate; ever: at any evaluation; lost:"
     " solved before, not at the end; step: median over seeds of the first of"
@@ -74,7 +74,7 @@ def _row(arm: Arm, study: Study) -> list[str]:
   for values in (gain.start, gain.largest, gain.end):
     text = two_lines(mean_interval(values))
     word = verdict(values, study.thresholds["gain_decades"])
-    gains.append(text if word == "no value" else f"{text}<small>{word}</small>")
+    gains.append(text if word == wording.NONE else f"{text}<small>{word}</small>")
   return [
     *left,
     solved,

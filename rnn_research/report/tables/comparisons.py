@@ -31,7 +31,7 @@ def draw(study: Study) -> str:
   return table(
     HEADS,
     rows,
-    "Table 4. Comparisons declared before the first run. Rates: difference with"
+    "Table #. Comparisons declared before the first run. Rates: difference with"
     " Newcombe's 95% interval and Fisher's exact test, two-sided, unpaired (the"
     " arms share their data, not their weights); means: Welch's t. Holm's"
     " adjustment covers this table.",

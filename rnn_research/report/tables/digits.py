@@ -30,7 +30,7 @@ def draw(study: Study) -> str:
   return table(
     HEADS,
     rows,
-    "Table 2. Digits: held-out accuracy at the last step, mean over seeds with"
+    "Table #. Digits: held-out accuracy at the last step, mean over seeds with"
     f" its 95% t interval. {comparison(study)}",
   )
 

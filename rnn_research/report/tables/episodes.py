@@ -40,7 +40,7 @@ def draw(study: Study) -> str:
   return table(
     HEADS,
     rows,
-    "Table 3. Instability episodes of all seeds, by the rule under the figure."
+    "Table #. Instability episodes of all seeds, by the rule under the figure."
     " Only an episode that is not recovered, or a value that is not finite, is"
     " an alarm.",
   )

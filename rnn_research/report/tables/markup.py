@@ -10,7 +10,10 @@ BAR = 84
 
 
 def table(heads: list[str], rows: list[list[str]], caption: str) -> str:
-  """A table; heads and caption are plain text, cells are HTML."""
+  """A table; heads and caption are plain text, cells are HTML.
+
+  The page counts the `Table #` of the captions.
+  """
   head = "".join(f"<th>{glossary.mark(text)}</th>" for text in heads)
   body = "".join(
     f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows
@@ -26,7 +29,7 @@ def arm_name(arm: Arm) -> str:
   """The arm's label, and its cell if the label doesn't say it."""
   look = style.cell_style(arm.cell)
   chip = f"<span class='chip' style='background:{look.colour}'></span>"
-  label, name = html.escape(arm.label), html.escape(look.name)
+  label, name = html.escape(arm.label), html.escape(style.cell_name(arm))
   cell = "" if name in label else f"<small>{name}</small>"
   return f"<span class='arm'>{chip}{label}{cell}</span>"
 

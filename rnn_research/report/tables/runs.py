@@ -15,14 +15,14 @@ def draw(study: Study) -> str:
   return table(
     HEADS,
     [_row(arm) for arm in study.arms],
-    f"Table 5. Runs; {wording.duration(seconds)} in all.",
+    f"Table #. Runs; {wording.duration(seconds)} in all.",
   )
 
 
 def total_seconds(study: Study) -> float:
   """Seconds of all runs on record."""
   runs = [arm.run for arm in study.arms if arm.run is not None]
-  return sum(run.status.get("seconds") or 0.0 for run in runs)
+  return float(sum(run.status.get("seconds") or 0 for run in runs))
 
 
 def _row(arm: Arm) -> list[str]:
@@ -38,6 +38,6 @@ def _row(arm: Arm) -> list[str]:
     str(run.seeds),
     f"{run.steps:,}",
     str(run.status.get("devices", "–")),
-    wording.duration(run.status.get("seconds") or 0.0),
+    wording.duration(float(run.status.get("seconds") or 0)),
     ", ".join(diverged) or "none",
   ]
