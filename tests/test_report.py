@@ -81,7 +81,7 @@ def test_page_holds_every_arm_with_its_numbers(page):
     low, high = statistics.wilson_interval(truth.solved, 4)
     rates = f"({wording.percent(low)} to {wording.percent(high)})"
     caption = f"gain {wording.number(truth.gain)}, solved {truth.solved} of 4"
-    assert f"{truth.label}: {caption} {rates}." in page
+    assert f"{truth.label}, T = 20: {caption} {rates}." in page
 
 
 def test_page_compares_digits_with_the_linear_classifier(page):

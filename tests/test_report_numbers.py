@@ -116,21 +116,21 @@ def test_steps_to_solve_needs_three_evaluations_in_a_row():
 
 
 def test_outcome_counts_solved_ever_and_lost(tmp_path):
-  rows = [[0.75, 0.75, 0.75], [0.0, 0.0, 0.75], [0.0, 0.0, None]]
+  rows = [[0.75] * 4, [0.0, 0.0, 0.75, 0.0], [0.0, 0.0, None, 0.75]]
   lines = [
     json.dumps({"step": 100 * i, "eval/error": row}) for i, row in enumerate(rows)
   ]
   (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
-  seeds = [{"seed": s, "diverged_at": None} for s in range(3)]
+  seeds = [{"seed": s, "diverged_at": None} for s in range(4)]
   status = {
     "state": "finished",
     "seeds": seeds,
-    "final": {"error": [0.009, 0.3, None]},
+    "final": {"error": [0.009, 0.3, None, 0.01]},
   }
   (tmp_path / "status.json").write_text(json.dumps(status))
   result = outcome(read_run(tmp_path), 0.01)
-  assert (result.wins, result.count, result.lost) == (1, 3, 1)
-  np.testing.assert_array_equal(result.ever, [True, True, False])
+  assert (result.wins, result.count, result.lost) == (1, 4, 2)
+  np.testing.assert_array_equal(result.ever, [True, True, False, True])
   status["final"] = None
   (tmp_path / "status.json").write_text(json.dumps(status))
   running = outcome(read_run(tmp_path), 0.01)

@@ -69,12 +69,12 @@ def adjoint_curves(
     valid = jnp.ones(norms.shape, bool)
     last = norms[0 if reverse else -1]
   else:
-    valid = steps < lengths
+    valid = steps < lengths[None]
     index = jnp.zeros_like(lengths) if reverse else jnp.maximum(lengths - 1, 0)
     last = jnp.take_along_axis(norms, index[None], axis=0)[0]
   log = jnp.log(norms)
   return AdjointCurves(
     absolute=over_examples(log + jnp.log(count), valid),
-    relative=over_examples(log - jnp.log(last), valid & (last > 0)),
+    relative=over_examples(log - jnp.log(last)[None], valid & (last > 0)[None]),
     nonfinite=(valid & ~jnp.isfinite(norms)).any(-1),
   )

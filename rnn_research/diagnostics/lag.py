@@ -36,8 +36,8 @@ def log_gain(
     directions: cotangents of the last valid state, leaves side by side.
 
   Returns:
-    (time + 1, direction, batch); NaN at lags longer than the example, minus
-    infinity where nothing is left or the direction is zero.
+    (time + 1, direction, batch); NaN at lags longer than the example and for a
+    direction of length zero, minus infinity where nothing is left.
   """
   initial, path = retrace(trace)
   time = trace.xs.shape[0]
@@ -46,27 +46,29 @@ def log_gain(
     _, pull = jax.vjp(lambda c: advance(trace, initial, c, row), start)
     return flatten_carry(pull(unflatten_carry(state, start))[0])
 
-  def body(carried, step):
-    unit, log = carried
+  def body(unit, step):
     row, start, index = step
     back = jax.vmap(lambda u: pulled(row, start, u))(unit)
+    back, growth = _normalised(back)
     # Behind an example's end nothing has begun yet.
-    back = jnp.where((index < path.ends)[:, None], back, unit)
-    unit, growth = _normalised(back)
-    log = log + growth
-    return (unit, log), log
+    begun = (index < path.ends)[None]
+    unit = jnp.where(begun[..., None], back, unit)
+    return unit, jnp.where(begun, growth, 0)
 
   unit, size = _normalised(directions)
-  log = jnp.where(jnp.isneginf(size), size, jnp.zeros_like(size))
+  start = size - size  # 0, and NaN for a direction of length zero
   steps = (path.rows, path.starts, jnp.arange(time))
-  _, logs = jax.lax.scan(body, (unit, log), steps, reverse=True)
-  logs = jnp.concatenate([logs, log[None]])  # logs[t]: at the state behind t steps
+  _, growth = jax.lax.scan(body, unit, steps, reverse=True)
+  # Summed outside the loop, where it is done pairwise: one after the other, a
+  # thousand equal steps are rounded a thousand times the same way.
+  logs = jax.lax.cumsum(growth, axis=0, reverse=True) + start[None]
+  logs = jnp.concatenate([logs, start[None]])  # logs[t]: at the state behind t steps
 
   lags = jnp.arange(time + 1)[:, None]
-  index = jnp.maximum(path.ends - lags, 0)[:, None, :]
+  index = jnp.maximum(path.ends[None] - lags, 0)[:, None, :]
   index = jnp.broadcast_to(index, logs.shape)
   by_lag = jnp.take_along_axis(logs, index, axis=0)
-  return jnp.where((lags <= path.valid)[:, None, :], by_lag, jnp.nan)
+  return jnp.where((lags <= path.valid[None])[:, None, :], by_lag, jnp.nan)
 
 
 def _normalised(vectors):
@@ -100,7 +102,8 @@ def rms_gain(
     key: of the directions, needed if there are any.
   """
   batch = trace.xs.shape[1]
-  dtype = trace.xs.dtype
+  half = trace.xs.dtype.itemsize < 4
+  dtype = jnp.float32 if half else trace.xs.dtype  # as the carry's
   if probes:
     directions = jax.random.normal(key, (probes, batch, state_size), dtype)
   else:
@@ -139,5 +142,7 @@ def event_lags(
 def at_events(
   log: Float[Array, "lags batch"], lags: Int[Array, "batch events"]
 ) -> Float[Array, "events batch"]:
-  """The gain at each example's own lag of each event."""
-  return jnp.take_along_axis(log, jnp.maximum(lags.T, 0), axis=0)
+  """The gain at each example's own lag of each event; NaN past its end."""
+  lags = lags.T
+  found = jnp.take_along_axis(log, jnp.maximum(lags, 0), axis=0)
+  return jnp.where(lags >= 0, found, jnp.nan)

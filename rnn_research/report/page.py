@@ -23,7 +23,14 @@ from rnn_research.report.figures import (
 )
 from rnn_research.report.picture import Picture, save
 from rnn_research.report.study import Arm, Study, read_study
-from rnn_research.report.tables import arms, comparisons, digits, episodes, runs
+from rnn_research.report.tables import (
+  arms,
+  comparisons,
+  digits,
+  episodes,
+  initialisation,
+  runs,
+)
 
 FIGURES = (
   opening,
@@ -34,7 +41,11 @@ FIGURES = (
   ledger,
 )
 # which table stands under which figure
-TABLES = {"learning_curves": digits, "ledger": episodes}
+TABLES = {
+  "dose_response": initialisation,
+  "learning_curves": digits,
+  "ledger": episodes,
+}
 MISSING_SHOWN = 12
 
 

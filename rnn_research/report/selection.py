@@ -56,7 +56,7 @@ def headline_arms(study: Study) -> list[Arm]:
   Of the synthetic arms, those of the length that most cells share (the longest
   on a tie); without synthetic arms, whatever there is.
   """
-  arms = with_runs(study, "synthetic") or with_runs(study)
+  arms = with_runs(study, "synthetic") or with_runs(study, "digits") or with_runs(study)
   cells: dict[tuple, set[str]] = {}
   for arm in arms:
     cells.setdefault((arm.length or 0, arm.problem), set()).add(arm.cell)

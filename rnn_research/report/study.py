@@ -24,7 +24,8 @@ class Arm(NamedTuple):
   Attributes:
     name: the name of its run directory.
     label: what the page calls it.
-    group: `synthetic`, `digits` or `fault`.
+    group: `synthetic`, `digits`, `fault` (a planted one), or `initialisation`
+      (measured before training and not trained).
     problem: name of the task or data set.
     length: T, as the problem counts it; None if it has none.
     cell: `rnn`, `gru`, `lstm` or another cell.

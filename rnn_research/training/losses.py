@@ -32,12 +32,17 @@ def position_losses(
   problem: Problem, outputs: Float[Array, "*position outputs"], batch: Batch
 ) -> Float[Array, "*position"]:
   """Weighted loss of each position; what an example's own loss sums up."""
+  # Selected, not multiplied, and before the loss as well as behind it: what stands on
+  # padding may be anything, and must spread neither forward nor back.
+  supervised = batch.weights > 0
+  outputs = jnp.where(supervised[..., None], outputs, 0)
   if problem.loss == "cross_entropy":
-    losses = optax.softmax_cross_entropy_with_integer_labels(outputs, batch.targets)
+    targets = jnp.where(supervised, batch.targets, 0)
+    losses = optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
   else:
-    losses = jnp.square(outputs - batch.targets).sum(-1)
-  # Selected, not multiplied: a non-finite loss on padding must not spread.
-  return jnp.where(batch.weights > 0, losses * batch.weights, 0)
+    targets = jnp.where(supervised[..., None], batch.targets, 0)
+    losses = jnp.square(outputs - targets).sum(-1)
+  return jnp.where(supervised, losses * batch.weights, 0)
 
 
 def tally(

@@ -93,7 +93,9 @@ def apply_update(
     New parameters, the update, the rule's state, and the ledger's entries.
   """
   clipped, norm, factor = clip(gradient, hyper.clip_norm)
-  direction, rule_state = rule.update(clipped, rule_state, params)
+  # Optax mixes types (a float to the power of its count), whatever is set elsewhere.
+  with jax.numpy_dtype_promotion("standard"):
+    direction, rule_state = rule.update(clipped, rule_state, params)
   update = jax.tree.map(lambda d: -hyper.learning_rate * d, direction)
   moved = optax.apply_updates(params, update)
   update_norm = global_norm(update)

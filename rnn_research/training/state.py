@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from rnn_research.array_types import Array, Key, Params
 from rnn_research.problem import Batch
@@ -43,7 +43,9 @@ class TrainState(NamedTuple):
   best_params: Params
 
 
-def make_state(program: Program, keys: Key, hyper: Hyper, example: Batch) -> TrainState:
+def make_state(
+  program: Program, keys: Shaped[Array, "seeds"], hyper: Hyper, example: Batch
+) -> TrainState:
   """Draws the parameters of all seeds.
 
   Args:

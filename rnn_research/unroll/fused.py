@@ -33,6 +33,16 @@ def _add(a, b):
   return jax.tree.map(jnp.add, a, b)
 
 
+def _widened(tree):
+  """Half precision in float32, so that a sum over all steps loses nothing."""
+
+  def widen(leaf):
+    half = jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype.itemsize < 4
+    return leaf.astype(jnp.float32) if half else leaf
+
+  return jax.tree.map(widen, tree)
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def fused_scan(
   plan: Plan,
@@ -174,12 +184,16 @@ def _backward(plan, measure, saved, carry_cotangents):
     name: weight_gradient(operation, params[name], values[name], d_results[name])
     for name, operation in operations.items()
   }
-  _, pull_projection = jax.vjp(
-    lambda p, xs: jax.vmap(functools.partial(cell.project, p))(xs),
-    params["input"],
-    rows.xs,
+
+  def projected(input_params, xs):
+    return jax.vmap(functools.partial(cell.project, _widened(input_params)))(
+      _widened(xs)
+    )
+
+  projections, pull_projection = jax.vjp(projected, params["input"], rows.xs)
+  d_params["input"], d_xs = pull_projection(
+    jax.tree.map(lambda d, z: d.astype(z.dtype), d_projections, projections)
   )
-  d_params["input"], d_xs = pull_projection(d_projections)
   d_params.update(pull_rows(d_vectors)[0])
   d_rows = Rows(xs=d_xs, active=None, resets=None, noise=None)
   return d_params, d_rows, _add(earlier, d_initial), d_context, readings

@@ -95,7 +95,7 @@ def _family(axes: Axes, family: list[Arm], results: dict[str, Outcome]) -> None:
     if arm.value is None:
       continue
     axes.annotate(
-      f"×{arm.value:g}",
+      _mark(arm),
       (mean, rate),
       xytext=(7, -12),
       textcoords="offset points",
@@ -103,6 +103,12 @@ def _family(axes: Axes, family: list[Arm], results: dict[str, Outcome]) -> None:
       fontsize=8,
       fontweight="bold",
     )
+
+
+def _mark(arm: Arm) -> str:
+  """The knob's value; scales and gains are factors."""
+  factor = (arm.knob or "").endswith(("scale", "gain"))
+  return f"{'×' if factor else ''}{arm.value:g}"
 
 
 def _start(arm: Arm) -> float:
@@ -159,13 +165,13 @@ def _caption(arms: list[Arm], results: dict[str, Outcome]) -> tuple[str, ...]:
   for arm in arms:
     low, high = results[arm.name].wilson
     sentences.append(
-      f"{arm.label}: gain {wording.number(_start(arm))}, solved"
-      f" {_tally(arm, results)} ({wording.percent(low)} to"
+      f"{arm.label}, T = {arm.length}: gain {wording.number(_start(arm))},"
+      f" solved {_tally(arm, results)} ({wording.percent(low)} to"
       f" {wording.percent(high)})."
     )
   sentences.append(
     "Markers are means over seeds; horizontal bars reach from the smallest to"
     " the largest seed, vertical bars are the 95% Wilson interval. A line joins"
-    " arms that differ only in the factor written beside the marker."
+    " arms that differ only in the value written beside the marker."
   )
   return tuple(sentences)

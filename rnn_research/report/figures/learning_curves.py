@@ -39,7 +39,7 @@ def draw(study: Study) -> Picture | None:
   arms = [
     arm
     for arm in with_runs(study)
-    if arm.group != "fault" and len(arm.run.get("eval/error").steps)
+    if arm.group in ("synthetic", "digits") and len(arm.run.get("eval/error").steps)
   ]
   if not arms:
     return None

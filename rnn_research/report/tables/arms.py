@@ -9,6 +9,7 @@ from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study
 from rnn_research.report.tables.markup import (
   arm_name,
+  knob,
   rate_bar,
   table,
   two_lines,
@@ -31,7 +32,7 @@ HEADS = [
 
 def draw(study: Study) -> str:
   """One row per synthetic and fault arm, missing ones included."""
-  arms = [arm for arm in study.arms if arm.group != "digits"]
+  arms = [arm for arm in study.arms if arm.group in ("synthetic", "fault")]
   if not arms:
     return ""
   decades = study.thresholds["gain_decades"]
@@ -50,15 +51,10 @@ def draw(study: Study) -> str:
 
 
 def _row(arm: Arm, study: Study) -> list[str]:
-  knob = "–"
-  if arm.knob is not None:
-    name = html.escape(arm.knob.replace("_", " "))
-    value = "" if arm.value is None else f"<small>{arm.value:g}</small>"
-    knob = f"{name}{value}"
   problem = html.escape(arm.problem.replace("_", " "))
   if arm.length is not None:
     problem += f"<small>T = {arm.length}</small>"
-  left = [arm_name(arm), problem, knob]
+  left = [arm_name(arm), problem, knob(arm)]
   if arm.run is None:
     return [*left, "<em>no run</em>", *[""] * (len(HEADS) - 4)]
   result = outcome(arm.run, study.thresholds["solved_error"])

@@ -34,6 +34,14 @@ def arm_name(arm: Arm) -> str:
   return f"<span class='arm'>{chip}{label}{cell}</span>"
 
 
+def knob(arm: Arm) -> str:
+  """The knob of an arm's family and where it stands."""
+  if arm.knob is None:
+    return "–"
+  name = html.escape(arm.knob.replace("_", " "))
+  return name if arm.value is None else f"{name}<small>{arm.value:g}</small>"
+
+
 def two_lines(value: Interval, digits: int = 2) -> str:
   """A mean with its interval in small print below."""
   mean = wording.number(value.mean, digits)

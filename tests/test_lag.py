@@ -1,0 +1,216 @@
+"""Lag gain against explicit products of small Jacobians, and its bookkeeping."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from rnn_research.cells import LSTM, Elman, Initial
+from rnn_research.diagnostics import (
+  at_events,
+  event_lags,
+  last_state,
+  log_gain,
+  loss_gain,
+  rms_gain,
+)
+from rnn_research.unroll import Trace
+from tests.laws.losses import unoptimised
+from tests.laws.plain_loop import at, plain_product, rows_of, where
+from tests.laws.subjects import BATCH, TIME, subject
+
+# The first example begins anew at step 2, the others never.
+RESETS = np.zeros((TIME, BATCH), bool)
+RESETS[2, 0] = True
+FORWARD = (
+  "elman",
+  "elman_relu",
+  "gru",
+  "gru_before",
+  "lstm",
+  "lstm_everything",
+  "residual_zoneout",
+  "attention",
+  "convolutional",
+)
+BACKWARD = ("gru_before", "lstm_everything", "residual_zoneout")
+
+
+@functools.cache
+def jacobian_of_a_step(name):
+  """A jitted (state, x, noise, reset) -> (next state, Jacobian of each example)."""
+  s = subject(name, jnp.float64)
+  whole = jax.vmap(lambda carry: ravel_pytree(carry)[0])
+  parts = jax.vmap(ravel_pytree(at(s.carry, 0))[1])
+  product, vectors = plain_product(s.cell, s.params), rows_of(s.cell, s.params, 2)
+  if name == "convolutional":
+    vectors = rows_of(s.cell, s.params, 3)
+
+  @unoptimised
+  def step(state, x, noise, reset):
+    def moved(state):
+      start = where(reset, s.carry, parts(state))
+      projection = s.cell.project(s.params["input"], x)
+      new, _ = s.cell.step(product, vectors, start, projection, noise, s.context)
+      return whole(new)
+
+    return moved(state), jnp.einsum("bibj->bij", jax.jacobian(moved)(state))
+
+  return step, whole(s.carry)
+
+
+def trajectory_jacobians(name, reverse):
+  """For each example the Jacobians of its valid steps, in processing order."""
+  s = subject(name, jnp.float64)
+  step, state = jacobian_of_a_step(name)
+  noise = s.cell.noise(s.key, TIME, s.cell.project(s.params["input"], s.xs[0]))
+  found = [[] for _ in range(BATCH)]
+  for t in reversed(range(TIME)) if reverse else range(TIME):
+    boundary = t + 1 if reverse else t
+    reset = RESETS[boundary] if boundary < TIME else np.zeros(BATCH, bool)
+    new, jacobians = step(state, s.xs[t], at(noise, t), reset)
+    valid = np.asarray(t < s.lengths)
+    for example in np.flatnonzero(valid):
+      found[example].append(np.asarray(jacobians[example]))
+    state = jnp.where(valid[:, None], new, state)
+  return found
+
+
+def gains_of_products(jacobians, directions):
+  """ln |P_k' u| / |u| of one example, (lags, direction); NaN past its length."""
+  product = np.eye(directions.shape[1])
+  curves = np.full((TIME + 1, len(directions)), np.nan)
+  lengths = np.linalg.norm(directions, axis=1)
+  with np.errstate(divide="ignore"):
+    for lag in range(len(jacobians) + 1):
+      if lag:
+        product = product @ jacobians[-lag]
+      curves[lag] = np.log(np.linalg.norm(directions @ product, axis=1) / lengths)
+  return curves
+
+
+@pytest.mark.parametrize(
+  "name, reverse",
+  [(name, False) for name in FORWARD] + [(name, True) for name in BACKWARD],
+)
+def test_gain_is_that_of_the_product_of_jacobians(float64, name, reverse):
+  """The whole carry; lengths 5, 3, 0 and 1, NaN padding, a reset, noise, context."""
+  s = subject(name, jnp.float64)
+  trace = Trace(
+    s.cell,
+    reverse,
+    s.params,
+    s.xs,
+    lengths=s.lengths,
+    resets=jnp.asarray(RESETS),
+    initial_carry=s.carry,
+    context=s.context,
+    key=s.key,
+  )
+  size = sum(leaf[0].size for leaf in jax.tree.leaves(s.carry))
+  shape = (3, BATCH, size)
+  directions = jax.random.normal(jax.random.key(5), shape, jnp.float64)
+  found = unoptimised(log_gain)(trace, directions)
+  wanted = np.stack(
+    [
+      gains_of_products(jacobians, np.asarray(directions[:, example]))
+      for example, jacobians in enumerate(trajectory_jacobians(name, reverse))
+    ],
+    axis=-1,
+  )
+  # What a reset cuts off is minus infinity, past the end is NaN.
+  known = 2 if reverse else 3
+  assert np.isfinite(wanted[:known, :, 0]).all()
+  assert np.isneginf(wanted[known:, :, 0]).all()
+  assert np.isnan(wanted[1:, :, 2]).all()
+  np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+
+
+SIZE = 6
+
+
+def contraction(dtype):
+  """An Elman network whose Jacobians are far from a multiple of an isometry."""
+  cell = Elman()
+  params = cell.init(jax.random.key(1), 2, SIZE, Initial(recurrent="gaussian"))
+  xs = jax.random.normal(jax.random.key(2), (5, 1, 2))
+  params, xs = jax.tree.map(lambda leaf: leaf.astype(dtype), (params, xs))
+  return Trace(cell, False, params, xs)
+
+
+def test_loss_and_rms_gain_in_terms_of_directions():
+  """The loss's is that of its adjoint; the rms that of all unit vectors."""
+  trace = contraction(jnp.float32)
+  adjoint = jnp.arange(1.0, SIZE + 1)[None]
+  found = loss_gain(trace, adjoint)
+  np.testing.assert_array_equal(found, log_gain(trace, adjoint[None])[:, 0])
+  rows = log_gain(trace, jnp.eye(SIZE)[:, None])
+  wanted = np.log(np.exp(2.0 * rows).mean(1)) / 2
+  np.testing.assert_allclose(rms_gain(trace, SIZE), wanted, atol=1e-5)
+
+
+def test_random_probes_are_unbiased(float64):
+  """The mean square over many draws is |P|_F^2 / n, within its standard error."""
+  trace = contraction(jnp.float64)
+  exact = np.exp(2 * rms_gain(trace, SIZE)[:, 0])
+  copies = 2000
+  wide = Trace(trace.cell, False, trace.params, jnp.tile(trace.xs, (1, copies, 1)))
+  squares = np.exp(2 * rms_gain(wide, SIZE, 2, jax.random.key(3)))
+  error = squares.std(1) / np.sqrt(copies)
+  assert (error[1:] < 0.03 * exact[1:]).all()
+  np.testing.assert_array_less(np.abs(squares.mean(1) - exact)[1:], 4 * error[1:])
+  # No probe alone is exact: a mean of logarithms would show a bias here.
+  assert (np.abs(np.exp(np.log(squares).mean(1)) - exact)[1:] > 4 * error[1:]).all()
+
+
+def test_half_precision_is_measured_in_that_of_the_carry():
+  with jax.numpy_dtype_promotion("standard"):
+    half, single = (rms_gain(contraction(d), SIZE) for d in (jnp.bfloat16, jnp.float32))
+  assert half.dtype == jnp.float32
+  np.testing.assert_allclose(half, single, atol=0.1)
+
+
+def test_an_adjoint_of_zero_has_no_gain():
+  """0/0 is no value: such an example must not count as one that has vanished."""
+  trace = contraction(jnp.float32)
+  assert np.isnan(loss_gain(trace, jnp.zeros((1, SIZE)))).all()
+
+
+def test_the_scale_of_the_adjoint_is_no_matter():
+  trace = contraction(jnp.float32)
+  adjoint = jax.random.normal(jax.random.key(4), (1, SIZE))
+  wanted = loss_gain(trace, adjoint)
+  assert wanted[0, 0] == 0
+  for scale in (1e-30, 1e30):
+    np.testing.assert_allclose(loss_gain(trace, scale * adjoint), wanted, atol=1e-6)
+
+
+EVENTS = jnp.array([[0, 3], [1, 2]])
+LENGTHS = jnp.array([6, 4])
+
+
+@pytest.mark.parametrize(
+  "reverse, lengths, lags, ends",
+  [
+    (False, None, [[5, 2], [4, 3]], [5, 5]),
+    (False, LENGTHS, [[5, 2], [2, 1]], [5, 3]),
+    (True, None, [[0, 3], [1, 2]], [0, 0]),
+    (True, LENGTHS, [[0, 3], [1, 2]], [0, 0]),
+  ],
+)
+def test_lags_of_events_and_the_last_state(reverse, lengths, lags, ends):
+  """From the state behind an event to the last valid one, as a layer reads on."""
+  trace = Trace(LSTM(), reverse, None, jnp.zeros((6, 2, 1)), lengths=lengths)
+  np.testing.assert_array_equal(event_lags(trace, EVENTS), lags)
+  position = jnp.broadcast_to(jnp.arange(6.0)[:, None, None], (6, 2, 1))
+  np.testing.assert_array_equal(last_state(trace, position)[:, 0], ends)
+
+
+def test_gain_at_events_is_read_at_each_examples_own_lag():
+  curves = jnp.array([[0.0, 0.5], [-1.0, -2.0], [-3.0, jnp.nan]])
+  lags = jnp.array([[2, 0], [1, -1]])
+  wanted = [[-3.0, -2.0], [0.0, np.nan]]
+  np.testing.assert_array_equal(at_events(curves, lags), wanted)

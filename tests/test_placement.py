@@ -1,0 +1,135 @@
+"""Which device does what: seeds first, the batch over what is left."""
+
+import inspect
+import itertools
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_research.problem import Batch
+from rnn_research.training.placement import (
+  make_layout,
+  over_seeds,
+  place_seeds,
+  place_shared,
+  split_batch,
+)
+
+
+class FakeMesh(types.SimpleNamespace):
+  """Keeps its devices; a real mesh wants real ones, more than there are here."""
+
+  def __init__(self, devices, names, axis_types):
+    super().__init__(devices=devices, axis_names=names, size=devices.size)
+
+
+@pytest.fixture
+def layout_on(monkeypatch):
+  """Makes a layout of so many devices of a platform, without its type checks."""
+  monkeypatch.setattr("rnn_research.training.placement.Mesh", FakeMesh)
+
+  def make(seeds, batch, devices, platform="cpu", **options):
+    fakes = [types.SimpleNamespace(platform=platform) for _ in range(devices)]
+    return inspect.unwrap(make_layout)(seeds, batch, fakes, **options)
+
+  return make
+
+
+@pytest.mark.parametrize(
+  ("seeds", "batch", "devices", "mesh"),
+  [
+    (1, 32, 1, (1, 1)),
+    (1, 32, 2, (1, 2)),
+    (2, 32, 2, (2, 1)),
+    (3, 32, 2, (1, 2)),  # 3 seeds don't divide: the batch is split
+    (3, 5, 2, (1, 1)),  # nor does the batch: one device is left idle
+    (10, 32, 4, (2, 2)),
+    (6, 20, 8, (2, 4)),
+    (4, 6, 8, (4, 2)),
+    (12, 7, 8, (4, 1)),
+  ],
+)
+def test_seeds_first_then_the_batch(seeds, batch, devices, mesh, layout_on):
+  layout = layout_on(seeds, batch, devices)
+  assert layout.mesh.axis_names == ("seed", "batch")
+  assert layout.mesh.devices.shape == mesh
+  assert layout.devices == mesh[0] * mesh[1]
+
+
+@pytest.mark.parametrize(("platform", "loop"), [("cpu", "map"), ("gpu", "vmap")])
+def test_auto_asks_the_devices(platform, loop, layout_on):
+  layout = layout_on(2, 8, 2, platform)
+  assert (layout.platform, layout.loop) == (platform, loop)
+  assert layout_on(2, 8, 2, platform, loop="vmap").loop == "vmap"
+
+
+def shards(array):
+  """Which rows of the leading axis lie on which device."""
+  return {
+    shard.device: np.asarray(shard.data).ravel().tolist()
+    for shard in array.addressable_shards
+  }
+
+
+def test_seeds_lie_where_they_are_trained():
+  first, second = jax.devices()
+  numbers = jnp.arange(4)
+  even = make_layout(4, 8, jax.devices())
+  assert shards(place_seeds(even, numbers)) == {first: [0, 1], second: [2, 3]}
+  odd = make_layout(3, 8, jax.devices())
+  whole = {first: [0, 1, 2], second: [0, 1, 2]}
+  assert shards(place_seeds(odd, numbers[:3])) == whole
+  assert shards(place_shared(even, numbers[:3])) == whole
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 4])
+@pytest.mark.parametrize("loop", ["map", "vmap"])
+def test_every_seed_gets_its_own_and_what_is_shared(seeds, loop):
+  layout = make_layout(seeds, 8, jax.devices(), loop)
+  own = {"a": jnp.arange(seeds), "b": jnp.arange(6 * seeds).reshape(seeds, 2, 3)}
+  shared = jnp.array([10, 20, 30])
+
+  def function(own, shared):
+    return own["a"] * 100 + own["b"] + shared[None]
+
+  found = jax.jit(over_seeds(layout, function))(own, shared)
+  for seed in range(seeds):
+    wanted = function(jax.tree.map(lambda x, s=seed: x[s], own), shared)
+    np.testing.assert_array_equal(found[seed], wanted)
+
+
+def test_the_batch_is_cut_along_its_examples():
+  layout = make_layout(1, 4, jax.devices())
+  batch = Batch(
+    inputs=jnp.arange(24.0).reshape(3, 4, 2),
+    targets=jnp.arange(12).reshape(3, 4),
+    weights=jnp.ones((3, 4)),
+    lengths=jnp.arange(4),
+    events=jnp.arange(8).reshape(4, 2),
+    context=jnp.arange(4.0)[:, None],
+  )
+
+  def cut(own, shared):
+    return split_batch(layout, own)
+
+  # As in training, where the seeds' axis is manual and stands outside.
+  stacked = jax.tree.map(lambda x: x[None], batch)
+  placed = jax.jit(over_seeds(layout, cut))(place_seeds(layout, stacked), None)
+  placed = jax.tree.map(lambda x: x[0], placed)
+  for field, axis in [
+    ("inputs", 1),
+    ("targets", 1),
+    ("weights", 1),
+    ("lengths", 0),
+    ("events", 0),
+    ("context", 0),
+  ]:
+    leaf, whole = getattr(placed, field), getattr(batch, field)
+    halves = np.split(np.asarray(whole), 2, axis)
+    found = {shard.device: np.asarray(shard.data) for shard in leaf.addressable_shards}
+    for device, half in itertools.zip_longest(jax.devices(), halves):
+      np.testing.assert_array_equal(found[device], half, err_msg=field)
+  assert placed.resets is None
