@@ -61,7 +61,8 @@ def test_tiny_runs_to_its_end(path, prepared, quickly, tmp_path, monkeypatch):
   chance = status["problem"]["chance_loss"]
   assert np.all(np.abs(np.array(final["loss"]) / chance - 1) < 2)
 
-  rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+  lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+  rows = [json.loads(line) for line in lines]
   assert [row["step"] for row in rows] == [0, 5, 10, 15, 20]
   for row in rows:
     assert not [name for name, value in row.items() if value == [None] * 2]

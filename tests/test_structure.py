@@ -29,7 +29,9 @@ KNOWS = {
   "tasks": BASE,
   "data": BASE | {"command"},
   "report": BASE,
-  "training": BASE | {"cells", "data", "diagnostics", "models", "tasks", "unroll"},
+  "training": BASE
+  | {"cells", "data", "diagnostics", "models", "tasks", "unroll", "validation"},
+  "study": BASE | {"report", "training", "validation"},
 }
 # Libraries, and the parts of the package that may import them.
 NUMERICAL = set(KNOWS) - {
@@ -39,6 +41,7 @@ NUMERICAL = set(KNOWS) - {
   "config_flags",
   "errors",
   "report",
+  "study",
   "validation",
 }
 ONLY_IN = {

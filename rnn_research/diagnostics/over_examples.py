@@ -44,7 +44,7 @@ def over_examples(
   ordered = jnp.sort(jnp.where(counts, log, jnp.inf), axis=-1)
 
   def quantile(q):
-    index = jnp.round(q * (number - 1)).astype(jnp.int32)
+    index = jnp.round(q * (number - 1).astype(log.dtype)).astype(jnp.int32)
     index = jnp.maximum(index, 0)[..., None]
     return jnp.take_along_axis(ordered, index, axis=-1)[..., 0]
 

@@ -79,7 +79,7 @@ def retrace(trace: Trace) -> tuple[Carry, Path]:
   cell, xs = trace.cell, trace.xs
   time, batch = xs.shape[:2]
   active = None
-  valid = jnp.full((batch,), time, jnp.int32)
+  valid = jnp.full((batch,), time)
   ends = valid
   if trace.lengths is not None:
     valid = trace.lengths

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnn_research.training.placement import over_seeds
+from rnn_research.training.placement import over_seeds, seed_sharding
 from rnn_research.training.program import Program
 from rnn_research.training.step import logged_step, plain_step
 
@@ -36,7 +36,9 @@ def compile_advance(program: Program, steps: int) -> Callable[..., Any]:
     )
     return state, ledger, detail
 
-  @functools.partial(jax.jit, donate_argnums=0)
+  @functools.partial(
+    jax.jit, donate_argnums=0, out_shardings=seed_sharding(program.layout)
+  )
   def advance(state, batches):
     return over_seeds(program.layout, one_seed)((state, batches), None)
 

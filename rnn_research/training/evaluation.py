@@ -12,7 +12,12 @@ from jax import lax
 from rnn_research.array_types import Array
 from rnn_research.problem import Batch, example_axes
 from rnn_research.training.losses import tally
-from rnn_research.training.placement import over_seeds, place_shared
+from rnn_research.training.placement import (
+  Layout,
+  over_seeds,
+  place_shared,
+  seed_sharding,
+)
 from rnn_research.training.program import Program
 from rnn_research.training.random_keys import HELD_OUT
 
@@ -71,15 +76,23 @@ def held_out_chunks(program: Program, batch: Batch) -> Batch:
   return place_shared(program.layout, Batch(*cuts))
 
 
-@jax.jit
-def keep_best(state, error):
-  """Remembers, per seed, the parameters with the lowest held-out error so far."""
-  better = state.ok & (error < state.best_error)
+@functools.cache
+def compile_keep_best(layout: Layout) -> Callable[..., Any]:
+  """A jitted `(state, error) -> state` that remembers each seed's best parameters.
 
-  def pick(new, old):
-    return jnp.where(better.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+  Those with the lowest held-out error so far.
+  """
 
-  return state._replace(
-    best_error=jnp.where(better, error, state.best_error),
-    best_params=jax.tree.map(pick, state.params, state.best_params),
-  )
+  @functools.partial(jax.jit, out_shardings=seed_sharding(layout))
+  def keep_best(state, error):
+    better = state.ok & (error < state.best_error)
+
+    def pick(new, old):
+      return jnp.where(better.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+
+    return state._replace(
+      best_error=jnp.where(better, error, state.best_error),
+      best_params=jax.tree.map(pick, state.params, state.best_params),
+    )
+
+  return keep_best

@@ -103,9 +103,18 @@ def split_batch(layout: Layout, batch: Batch) -> Batch:
   )
 
 
+def seed_sharding(layout: Layout) -> NamedSharding:
+  """Where arrays with a leading seed axis lie.
+
+  Programs that return the state ask for it: left to the compiler, the same place may
+  come back under another name, and what it is given to would be compiled again.
+  """
+  return NamedSharding(layout.mesh, P("seed"))
+
+
 def place_seeds(layout: Layout, tree: Any) -> Any:
   """Puts arrays with a leading seed axis where their seeds are trained."""
-  return jax.device_put(tree, NamedSharding(layout.mesh, P("seed")))
+  return jax.device_put(tree, seed_sharding(layout))
 
 
 def place_shared(layout: Layout, tree: Any) -> Any:

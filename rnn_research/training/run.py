@@ -15,9 +15,9 @@ from rnn_research.training.advance import compile_advance
 from rnn_research.training.checkpoint import Checkpoints
 from rnn_research.training.evaluation import (
   compile_evaluate,
+  compile_keep_best,
   fresh_chunks,
   held_out_chunks,
-  keep_best,
 )
 from rnn_research.training.event_files import EventFiles
 from rnn_research.training.inspection import (
@@ -85,6 +85,7 @@ class Run:
     """
     status = self.directory.status()
     if status is not None and status["state"] == "finished":
+      self.source.close()
       return status
     self.directory.write_environment(
       describe_environment(self.layout.devices, self.layout.platform)
@@ -107,9 +108,9 @@ class Run:
     if step:
       state = checkpoints.restore(step, state, self.source.iterator)
       self._seconds = (self.directory.status() or {}).get("seconds", 0.0)
-    self.directory.cut_back(step)
+    self.directory.cut_back(step or -1)  # step 0 is recorded anew
     self._events = EventFiles(self.directory.path / "tensorboard", step)
-    self._began = time.monotonic()
+    self._began, self._first = time.monotonic(), step
     progress = Progress(self.name, step, config.train.steps)
     self._write_status("running", step, state)
     if step == 0:
@@ -172,7 +173,7 @@ class Run:
       chunks = self._last_chunks if last else self._chunks
       looked["eval"] = compile_evaluate(self.program)(state.params, chunks)
       looked["last"] = last
-      state = keep_best(state, looked["eval"]["error"])
+      state = compile_keep_best(self.layout)(state, looked["eval"]["error"])
     every = config.diagnostics.lag_every
     if every and (last or step % every == 0):
       inspect = compile_inspect(self.program, config.diagnostics.lag_probes)
@@ -210,6 +211,7 @@ class Run:
       self.directory.write_arrays("lag", step, rows.lag_arrays(lags))
     elapsed = time.monotonic() - self._began
     row["time/elapsed_seconds"] = self._seconds + elapsed
+    row["time/steps_per_second"] = (step - self._first) / elapsed
     row["time/data_wait_seconds"] = waited
     self.directory.append(row)
     self._events.write(row)

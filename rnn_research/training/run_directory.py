@@ -151,7 +151,9 @@ class RunDirectory:
     file = self.path / "metrics.jsonl"
     if not file.exists():
       return []
-    return [json.loads(line) for line in file.read_text().splitlines() if line]
+    # A process killed while it wrote leaves a piece of a line.
+    whole, _, _ = file.read_text().rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]
 
   def write_arrays(self, name: str, step: int, arrays: Mapping[str, Any]) -> None:
     """Writes `arrays/NAME/STEP.npz`."""

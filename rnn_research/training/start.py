@@ -5,6 +5,7 @@ import functools
 import jax
 
 from rnn_research.config import Config
+from rnn_research.errors import ConfigError
 from rnn_research.training.placement import make_layout
 from rnn_research.training.program import make_program
 from rnn_research.training.run import Run
@@ -31,7 +32,14 @@ def start(
   """
   validate(config)
   source = Source(config)
-  devices = jax.devices()[: config.train.devices or None]
+  devices = jax.devices()
+  if config.train.devices > len(devices):
+    raise ConfigError(
+      "train.devices",
+      f"{config.train.devices} are more than the {len(devices)} there are",
+      "use 0 for all of them",
+    )
+  devices = devices[: config.train.devices or None]
   layout = make_layout(
     config.seeds, config.train.batch, devices, config.train.seed_loop
   )

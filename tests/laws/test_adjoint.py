@@ -49,7 +49,8 @@ def test_all_ways_to_differentiate_agree(float64, name, reverse):
   def autodiff(*arguments):
     return run(*arguments, adjoint="autodiff")
 
-  ways = (fused, whole, autodiff, loop)
+  # Where the inputs are projected has nothing to do with the direction.
+  ways = (fused, autodiff, loop) if reverse else (whole, fused, autodiff, loop)
 
   @unoptimised
   def program(*arguments):

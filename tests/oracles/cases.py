@@ -1,5 +1,6 @@
 """What is compared: a cell of ours, whose oracle, and the numbers both are given."""
 
+import pathlib
 import zlib
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from rnn_research.cells import GRU, LSTM, Elman
 from tests.oracles import weights
 
+ARRAYS = pathlib.Path(__file__).parent / "arrays"
 TIME, BATCH, INPUTS, HIDDEN, PROJECTED = 5, 3, 2, 3, 2
 
 

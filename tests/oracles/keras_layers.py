@@ -6,8 +6,12 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras  # noqa: E402  the backend is chosen by the line above
 import torch  # noqa: E402
+from keras.src.backend.common import dtypes  # noqa: E402
 
 from tests.oracles.cases import HIDDEN, TIME  # noqa: E402
+
+# Whatever the dtype policy, Keras multiplies in float32 unless this table allows it.
+dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
 
 LAYERS = {
   "keras_rnn": (keras.layers.SimpleRNN, {}),

@@ -3,17 +3,14 @@
 python -m tests.oracles.make
 """
 
-import pathlib
-
 import jax
 import numpy as np
 import torch
 
 from tests.oracles import keras_layers, torch_equations, torch_modules
-from tests.oracles.cases import CASES, draw, part
+from tests.oracles.cases import ARRAYS, CASES, draw, part
 from tests.oracles.ours import computed, differences
 
-STORED = pathlib.Path(__file__).parent / "arrays"
 SOURCES = {
   "modules": torch_modules,
   "equations": torch_equations,
@@ -48,12 +45,12 @@ def theirs(case, arrays):
 def main():
   """Writes every case, and fails if ours differs from what was just computed."""
   jax.config.update("jax_enable_x64", True)
-  STORED.mkdir(exist_ok=True)
+  ARRAYS.mkdir(exist_ok=True)
   failed = []
   for name, case in CASES.items():
     arrays = draw(name)
     arrays |= theirs(case, arrays)
-    path = STORED / f"{name}.npz"
+    path = ARRAYS / f"{name}.npz"
     moved = "new"
     if path.exists():
       before = np.load(path)

@@ -122,8 +122,29 @@ def onnx_lstm(w):
 
 
 def onnx_lstm_coupled(w):
-  """input_forget=1, where i = 1 - f; the rows of i are not used."""
-  return torch_lstm(onnx_rows(w, (2, 3, 1, 0)) | {})
+  """input_forget=1: f = 1 - i, so our f is 1 - sigma(rows of i); those of f idle."""
+
+  def forget_candidate_output(rows):
+    i, _, g, o = jnp.split(rows, 4)
+    return jnp.concatenate([-i, g, o])
+
+  rows = onnx_rows(w, (0, 2, 3, 1))
+  return torch_lstm({name: forget_candidate_output(r) for name, r in rows.items()})
+
+
+def onnx_gru(w):
+  """z, r, n; linear_before_reset=1."""
+  return torch_gru(onnx_rows(w, (1, 0, 2)))
+
+
+def onnx_gru_before(w):
+  """z, r, n; linear_before_reset=0."""
+  return gru_before(onnx_rows(w, (1, 0, 2)))
+
+
+def onnx_rnn(w):
+  """No gates."""
+  return torch_rnn(onnx_rows(w, (0,)))
 
 
 def linen_lstm(w):

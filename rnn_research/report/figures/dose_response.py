@@ -42,9 +42,12 @@ def draw(study: Study) -> Picture | None:
     axes.set_xlabel("log10 gain at the first event, before training")
     axes.margins(x=0.08)
   grid[0, 0].set_ylabel("seeds that solve the task at the end")
-  figure.legend(
-    *grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4
-  )
+  entries = {
+    label: handle
+    for axes in grid.flat
+    for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+  }
+  figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=4)
   return Picture(
     "dose_response",
     _title(arms, results),
@@ -76,6 +79,7 @@ def _family(axes: Axes, family: list[Arm], results: dict[str, Outcome]) -> None:
     rates.append(rate)
     bars.append((max(rate - low, 0.0), max(high - rate, 0.0)))
   knob = family[0].knob
+  alone = len(family) == 1 and family[0].value not in (None, 1.0)
   name = style.cell_name(family[0])
   label = name if knob is None else f"{name}, {knob.replace('_', ' ')}"
   axes.errorbar(
@@ -86,6 +90,8 @@ def _family(axes: Axes, family: list[Arm], results: dict[str, Outcome]) -> None:
     color=look.colour,
     marker=look.marker,
     markersize=7,
+    # open: a knob turned once, away from the cell's default
+    markerfacecolor="white" if alone else look.colour,
     linewidth=1.4 if knob else 0,
     elinewidth=0.9,
     capsize=2,
@@ -97,7 +103,7 @@ def _family(axes: Axes, family: list[Arm], results: dict[str, Outcome]) -> None:
     axes.annotate(
       _mark(arm),
       (mean, rate),
-      xytext=(7, -12),
+      xytext=(7, -12 if rate > 0.05 else 6),
       textcoords="offset points",
       color=look.colour,
       fontsize=8,
@@ -162,16 +168,20 @@ def contrast(arms: list[Arm], results: dict[str, Outcome]) -> list[str]:
 
 def _caption(arms: list[Arm], results: dict[str, Outcome]) -> tuple[str, ...]:
   sentences = contrast(arms, results)
-  for arm in arms:
-    low, high = results[arm.name].wilson
-    sentences.append(
-      f"{arm.label}, T = {arm.length}: gain {wording.number(_start(arm))},"
-      f" solved {_tally(arm, results)} ({wording.percent(low)} to"
-      f" {wording.percent(high)})."
-    )
+  for task in sorted({(arm.problem, arm.length or 0) for arm in arms}):
+    here = [arm for arm in arms if (arm.problem, arm.length or 0) == task]
+    parts = []
+    for arm in here:
+      low, high = map(wording.percent, results[arm.name].wilson)
+      parts.append(
+        f"{arm.label}: {wording.number(_start(arm))}, solved"
+        f" {_tally(arm, results)} ({low} to {high})"
+      )
+    sentences.append(f"Gains at T = {task[1]}, {'; '.join(parts)}.")
   sentences.append(
     "Markers are means over seeds; horizontal bars reach from the smallest to"
     " the largest seed, vertical bars are the 95% Wilson interval. A line joins"
-    " arms that differ only in the value written beside the marker."
+    " arms that differ only in the value written beside the marker;"
+    " an open marker is a knob turned once."
   )
   return tuple(sentences)

@@ -81,7 +81,10 @@ def _panel(arm: Arm) -> str:
 def _line(axes: Axes, arm: Arm, here: list[Arm]) -> None:
   series = arm.run.get("eval/error")
   look = style.cell_style(arm.cell)
-  colour = style.shade(arm, family_of(arm, here))
+  family = family_of(arm, here)
+  colour = style.shade(arm, family)
+  # a knob turned once has no shade to tell it from the cell's default
+  alone = arm.value not in (None, 1.0) and len(family) == 1
   mean, low, high = band(series)
   # an error lies between 0 and 1, whatever its t interval says
   low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
@@ -93,6 +96,7 @@ def _line(axes: Axes, arm: Arm, here: list[Arm]) -> None:
     marker=look.marker,
     markevery=max(len(series.steps) // 8, 1),
     markersize=4,
+    linestyle="--" if alone else "-",
     label=arm.label,
   )
 
@@ -150,14 +154,14 @@ def _title(arms: list[Arm]) -> str:
 
 def _caption(arms: list[Arm], study: Study) -> tuple[str, ...]:
   sentences = []
-  for arm in arms:
-    mean, low, high, count = mean_interval(last_error(arm.run))
-    low, high = max(low, 0.0), min(high, 1.0)
-    ends = f" [{wording.percent(low, 1)}, {wording.percent(high, 1)}]"
-    sentences.append(
-      f"{arm.label}, {_panel(arm)}: {wording.percent(mean, 1)}"
-      f"{ends if count > 1 else ''} over {wording.plural(count, 'seed')}."
-    )
+  for problem in {_panel(arm): None for arm in arms}:
+    parts = []
+    for arm in (arm for arm in arms if _panel(arm) == problem):
+      mean, low, high, count = mean_interval(last_error(arm.run))
+      ends = [wording.percent(x, 1) for x in (max(low, 0.0), min(high, 1.0))]
+      text = f"{arm.label}: {wording.percent(mean, 1)}"
+      parts.append(f"{text} [{', '.join(ends)}]" if count > 1 else text)
+    sentences.append(f"On {problem}, {'; '.join(parts)}.")
   digits = any(arm.group == "digits" for arm in arms)
   baseline = study.baseline.get("digits")
   if baseline and digits:

@@ -129,6 +129,8 @@ def _legend() -> list[Artist]:
 def _title(arms: list[Arm], counts: dict[str, Count]) -> str:
   faulty = [arm for arm in arms if arm.group == "fault"]
   healthy = [arm for arm in arms if arm.group != "fault"]
+  if not sum(tally.total for tally in counts.values()):
+    return "No instability episode in the arms shown"
   parts = []
   for name, group in (("the fault arm", faulty), ("the other arms", healthy)):
     if group:

@@ -10,6 +10,7 @@ from rnn_research.report.study import Arm, Study
 from rnn_research.report.tables.markup import (
   arm_name,
   knob,
+  problem,
   rate_bar,
   table,
   two_lines,
@@ -51,10 +52,7 @@ def draw(study: Study) -> str:
 
 
 def _row(arm: Arm, study: Study) -> list[str]:
-  problem = html.escape(arm.problem.replace("_", " "))
-  if arm.length is not None:
-    problem += f"<small>T = {arm.length}</small>"
-  left = [arm_name(arm), problem, knob(arm)]
+  left = [arm_name(arm), problem(arm), knob(arm)]
   if arm.run is None:
     return [*left, "<em>no run</em>", *[""] * (len(HEADS) - 4)]
   result = outcome(arm.run, study.thresholds["solved_error"])

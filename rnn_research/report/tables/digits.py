@@ -3,8 +3,6 @@
 import html
 import math
 
-import numpy as np
-
 from rnn_research.report import wording
 from rnn_research.report.outcomes import last_error
 from rnn_research.report.statistics import mean_interval
@@ -73,14 +71,15 @@ def _row(arm: Arm) -> list[str]:
   if not _has_scores(arm):
     return [arm_name(arm), f"<em>{arm.run.state}</em>", "", "", "", ""]
   mean, low, high, count = mean_interval(1 - last_error(arm.run))
+  low, high = max(low, 0.0), min(high, 1.0)
   seconds = arm.run.status.get("seconds")
   note = "" if arm.run.final else f" <em>{arm.run.state}</em>"
   ends = f"{wording.percent(low, 1)} to {wording.percent(high, 1)}"
   return [
     arm_name(arm),
     f"<b>{wording.percent(mean, 1)}</b>{note}",
-    ends if np.isfinite(low) else "–",
-    wording.percent(low, 1),
+    ends if count > 1 else "–",
+    wording.percent(low, 1) if count > 1 else "–",
     str(count),
     "–" if seconds is None else f"{seconds:.0f}",
   ]

@@ -3,10 +3,11 @@
 from rnn_research.report.episodes import count_episodes, run_episodes
 from rnn_research.report.selection import with_runs
 from rnn_research.report.study import Study
-from rnn_research.report.tables.markup import arm_name, table
+from rnn_research.report.tables.markup import arm_name, problem, table
 
 HEADS = [
   "Arm",
+  "Problem",
   "Episodes",
   "Recovered",
   "Unrecovered",
@@ -27,6 +28,7 @@ def draw(study: Study) -> str:
     rows.append(
       [
         arm_name(arm),
+        problem(arm),
         str(tally.total),
         str(tally.recovered),
         lost if tally.unrecovered else "0",

@@ -42,6 +42,12 @@ def knob(arm: Arm) -> str:
   return name if arm.value is None else f"{name}<small>{arm.value:g}</small>"
 
 
+def problem(arm: Arm) -> str:
+  """The arm's problem and its length."""
+  name = html.escape(arm.problem.replace("_", " "))
+  return name if arm.length is None else f"{name}<small>T = {arm.length}</small>"
+
+
 def two_lines(value: Interval, digits: int = 2) -> str:
   """A mean with its interval in small print below."""
   mean = wording.number(value.mean, digits)

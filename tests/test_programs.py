@@ -1,0 +1,137 @@
+"""What is compiled: once, for any platform, with one reduction a gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_research.training.advance import compile_advance
+from rnn_research.training.evaluation import compile_evaluate, compile_keep_best
+from rnn_research.training.placement import place_seeds
+from rnn_research.training.start import start
+from tests.small_run import initial_state, make_config, train
+
+COLLECTIVES = (
+  "all-reduce",
+  "all-gather",
+  "all-to-all",
+  "collective-permute",
+  "reduce-scatter",
+)
+
+
+@pytest.fixture
+def quickly():
+  """Compiles in half the time."""
+  jax.config.update("jax_disable_most_optimizations", True)
+  yield
+  jax.config.update("jax_disable_most_optimizations", False)
+
+
+def prepare(folder, changes):
+  """A run that doesn't train, and the state that it would begin with."""
+  run = start(make_config(changes), str(folder))
+  return run, initial_state(run)
+
+
+def test_runs_that_differ_in_numbers_share_their_code(quickly, tmp_path):
+  few = {"seeds": 1, "train.steps": 4, "diagnostics.lag_every": 0}
+  others = {
+    "as it is": {},
+    "rate": {"optimizer.learning_rate": 0.1},
+    "clip": {"optimizer.clip_norm": 0.0},
+    "init": {"model.init.recurrent": "gaussian", "model.init.gain": 1.5},
+    "seed": {"seed": 7},
+  }
+  rows, programs = [], set()
+  for name, other in others.items():
+    run, records = train(tmp_path / name, few | other)
+    rows.append(records.rows[-1])
+    programs.add(run.program)
+  (program,) = programs
+  # Two dispatches of each of five runs, and one compilation.
+  assert compile_advance(program, 2)._cache_size() == 1
+  assert compile_evaluate(program)._cache_size() == 1
+  losses = {row["train/loss"][0] for row in rows}
+  assert len(losses) >= len(others) - 1  # a clip that doesn't act changes nothing
+
+  run, _ = train(tmp_path / "rule", few | {"optimizer.name": "sgd"})
+  assert run.program != program
+
+
+@pytest.mark.parametrize(("seeds", "devices"), [(4, 1), (4, 2), (1, 2)])
+def test_the_state_is_donated_and_comes_back_in_place(
+  seeds, devices, quickly, tmp_path
+):
+  run, state = prepare(tmp_path, {"seeds": seeds, "train.devices": devices})
+  advance = compile_advance(run.program, 2)
+  before = [leaf.sharding for leaf in jax.tree.leaves(state)]
+  shapes = jax.tree.map(jnp.shape, state)
+  new, ledger, _ = advance(state, None)
+  # The key alone is handed on as it is.
+  for leaf in jax.tree.leaves((state.params, state.rule_state, state.best_params)):
+    assert leaf.is_deleted()
+  assert [leaf.sharding for leaf in jax.tree.leaves(new)] == before
+  assert jax.tree.map(jnp.shape, new) == shapes
+  np.testing.assert_array_equal(new.step, [2] * seeds)
+  assert ledger.loss.shape == (seeds, 2)
+  errors = place_seeds(run.layout, jnp.linspace(0.5, 0.1, seeds))
+  kept = compile_keep_best(run.layout)(new, errors)
+  again, *_ = advance(kept, None)
+  advance(again, None)
+  assert advance._cache_size() == 1
+
+
+def collectives(text):
+  """Kind and line of each operation between devices: in a loop, outside of any."""
+  inside, outside = [], []
+  entry = False
+  for line in text.splitlines():
+    if line.endswith("{") and not line.startswith(" "):
+      entry = line.startswith("ENTRY")
+    for kind in COLLECTIVES:
+      if f" {kind}(" in line or f" {kind}-start(" in line:
+        (outside if entry else inside).append((kind, line.split(f" {kind}")[0]))
+  return inside, outside
+
+
+def test_one_reduction_over_the_devices_per_gradient(tmp_path):
+  """A plain step has one, of its gradient, loss and errors together.
+
+  The counts of supervised positions are constants of the task: their reduction is
+  moved out of the loop. The logged step, outside of it, reduces its gradient once
+  too; its other traffic is that of the adjoint's quantiles over the examples.
+  """
+  run, state = prepare(tmp_path, {"seeds": 1, "train.devices": 2})
+  assert run.layout.mesh.devices.shape == (1, 2)
+  advance = compile_advance(run.program, 3)
+  text = advance.lower(state, None).compile().as_text()
+  inside, outside = collectives(text)
+  recurrent = "f32[4,4]"
+  assert [kind for kind, _ in inside] == ["all-reduce"]
+  assert recurrent in inside[0][1]
+  gradients = [kind for kind, line in outside if recurrent in line]
+  assert gradients == ["all-reduce"]
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_training_lowers_for_accelerators(platform, tmp_path):
+  changes = {"model.cell": "lstm", "train.seed_loop": "vmap"}
+  run, state = prepare(tmp_path, changes)
+  advance = compile_advance(run.program, 3)
+  leaves, tree = jax.tree.flatten(state._replace(key=jax.random.key_data(state.key)))
+
+  @jax.jit
+  def plain(*leaves):
+    state = jax.tree.unflatten(tree, leaves)
+    state = state._replace(key=jax.random.wrap_key_data(state.key))
+    state, ledger, detail = advance(state, None)
+    state = state._replace(key=jax.random.key_data(state.key))
+    return [*jax.tree.leaves(state), *ledger, *jax.tree.leaves(detail)]
+
+  exported = jax.export.export(plain, platforms=[platform])(*leaves)
+  assert exported.platforms == (platform,)
+  found = [(a.shape, a.dtype) for a in exported.out_avals[: len(leaves)]]
+  assert found == [(leaf.shape, leaf.dtype) for leaf in leaves]
+  # The steps; forward and back in a plain step, and again in the logged one.
+  assert exported.mlir_module().count("stablehlo.while") == 5
