@@ -169,6 +169,16 @@ def test_recovered_means_loss_back_within_fifty_steps(away, recovered):
   assert episode.recovered is recovered
 
 
+@pytest.mark.parametrize(("floor", "recovered"), [(0.0, False), (0.2, True)])
+def test_a_loss_below_the_floor_is_back(floor, recovered):
+  steps, norms, losses = quiet()
+  losses[:300] = 0.001
+  norms[300] = 40.0
+  losses[300:] = 0.1
+  (episode,) = find_episodes(steps, norms, losses, THRESHOLDS, floor)
+  assert episode.recovered is recovered
+
+
 def test_stretches_within_twenty_steps_are_one_episode():
   steps, norms, losses = quiet()
   norms[[300, 320, 341]] = 20.0

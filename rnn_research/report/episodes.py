@@ -4,8 +4,9 @@ An episode is a stretch of steps whose gradient norm before clipping is above
 `factor` times its running median over the last `window` steps; stretches no
 more than `merge` steps apart are one. It is recovered if, within `recovery`
 steps after its last step, the loss is back at or below its own running median
-of the step before the episode began. A value that isn't finite ends the series
-in an episode that is not recovered.
+of the step before the episode began, or at or below a floor: the loss of a solved
+task has no scale of its own, and 0.002 nats after 0.0005 is no fault. A value that
+isn't finite ends the series in an episode that is not recovered.
 """
 
 from typing import NamedTuple
@@ -69,8 +70,17 @@ def find_episodes(
   norms: Float[np.ndarray, "steps"],
   losses: Float[np.ndarray, "steps"],
   thresholds: dict[str, float],
+  floor: float = 0.0,
 ) -> list[Episode]:
-  """The episodes of one seed, in the order of their steps."""
+  """The episodes of one seed, in the order of their steps.
+
+  Args:
+    steps: counted from the start of training.
+    norms: of the gradient before clipping.
+    losses: of the same steps.
+    thresholds: of the study.
+    floor: a loss at or below it is back, whatever it was before.
+  """
   finite = np.isfinite(norms) & np.isfinite(losses)
   diverged = not finite.all()
   # at the first non-finite step the seed is frozen: nothing after it counts
@@ -94,7 +104,7 @@ def find_episodes(
   episodes = []
   for first, last in stretches:
     back = losses[last + 1 : min(last + 1 + wait, end)]
-    level = usual[first - 1] if first else np.inf
+    level = max(usual[first - 1], floor) if first else np.inf
     recovered: bool | None = bool((back <= level).any())
     if not recovered and not diverged and last + wait >= end:
       recovered = None
@@ -110,8 +120,9 @@ def run_episodes(run: Run, thresholds: dict[str, float]) -> tuple[list[Episode],
   if "norm_before" not in ledger or "loss" not in ledger:
     return ()
   columns = zip(ledger["norm_before"].T, ledger["loss"].T, strict=True)
+  floor = thresholds["episode_floor"] * run.problem.get("chance_loss", 0.0)
   return tuple(
-    find_episodes(run.ledger.steps, norms, losses, thresholds)
+    find_episodes(run.ledger.steps, norms, losses, thresholds, floor)
     for norms, losses in columns
   )
 

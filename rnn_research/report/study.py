@@ -14,6 +14,7 @@ THRESHOLDS = {
   "episode_window": 200.0,
   "episode_merge": 20.0,
   "episode_recovery": 50.0,
+  "episode_floor": 0.1,  # of the chance loss
   "gain_decades": 3.0,
 }
 

@@ -26,9 +26,11 @@ CHUNK = 500  # sequences at once: bounds memory, large enough to keep cores busy
 
 @functools.cache
 def compile_evaluate(program: Program) -> Callable[..., Any]:
-  """A jitted `(params, chunks) -> {"loss", "error", "position_error", "sequences"}`.
+  """A jitted `(params, chunks, pieces)` -> loss, error, position_error, sequences.
 
-  `chunks` has a leading axis of pieces: keys of a task, or batches of a data set.
+  `chunks` has a leading axis: keys of a task, or batches of a data set. The first
+  `pieces` of them are judged; a number, not a shape, so that the evaluations on the
+  way and the longer last one are one program.
   """
 
   def one_piece(params, piece):
@@ -38,9 +40,18 @@ def compile_evaluate(program: Program) -> Callable[..., Any]:
     outputs = program.model.apply({"params": params}, batch, train=False)
     return tally(program.problem, outputs, batch)
 
-  def one_seed(params, chunks):
-    parts = lax.map(lambda piece: one_piece(params, piece), chunks)
-    total = jax.tree.map(lambda leaf: leaf.sum(0), parts)
+  def one_seed(params, shared):
+    chunks, pieces = shared
+
+    def piece(index):
+      return one_piece(params, jax.tree.map(lambda leaf: leaf[index], chunks))
+
+    zero = jax.tree.map(
+      lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(piece, 0)
+    )
+    total = lax.fori_loop(
+      0, pieces, lambda i, sums: jax.tree.map(jnp.add, sums, piece(i)), zero
+    )
     return {
       "loss": total.loss / total.count,
       "error": total.wrong_sequences / total.sequences,
@@ -48,13 +59,24 @@ def compile_evaluate(program: Program) -> Callable[..., Any]:
       "sequences": total.sequences,
     }
 
-  return jax.jit(over_seeds(program.layout, one_seed))
+  @jax.jit
+  def evaluate(params, chunks, pieces):
+    return over_seeds(program.layout, one_seed)(params, (chunks, pieces))
+
+  return evaluate
+
+
+def pieces_of(examples: int) -> int:
+  """Pieces that hold at least so many fresh sequences."""
+  return -(-examples // CHUNK)
 
 
 def fresh_chunks(program: Program, examples: int) -> Array:
   """Keys of at least `examples` sequences that no seed trains on."""
-  pieces = -(-examples // CHUNK)
-  keys = jax.random.split(jax.random.key(HELD_OUT), pieces)
+  # Folded, not split: the first pieces are the same however many there are.
+  keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.key(HELD_OUT)))(
+    jnp.arange(pieces_of(examples))
+  )
   return place_shared(program.layout, keys)
 
 

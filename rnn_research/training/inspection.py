@@ -90,7 +90,7 @@ def _layer(trace, adjoint, events, probes) -> LagCurves:
   key = jax.random.key(INSPECTION)
   loss = loss_gain(trace, adjoint)
   size = adjoint.shape[-1]
-  rms = rms_gain(trace, size, min(probes, size), key)
+  rms = rms_gain(trace, size, probes if probes < size else 0, key)
 
   def over(log):
     return over_examples(log, ~jnp.isnan(log))

@@ -30,6 +30,11 @@ LEDGER_ARRAYS = (
 )
 
 
+# A step that overflowed is a result, null in its row, and nothing to warn of.
+_quietly = np.errstate(over="ignore", invalid="ignore")
+
+
+@_quietly
 def ledger_row(ledger: Ledger) -> dict[str, np.ndarray]:
   """Summary of the steps since the last row; leaves of the ledger (seeds, steps)."""
   return {
@@ -54,6 +59,7 @@ def ledger_arrays(ledger: Ledger, step: int) -> dict[str, np.ndarray]:
   return {"step": np.arange(step - count + 1, step + 1), **arrays}
 
 
+@_quietly
 def detail_row(detail: Detail) -> dict[str, np.ndarray]:
   """Norms of every leaf at the logged step."""
   row = {}

@@ -18,6 +18,7 @@ from rnn_research.training.evaluation import (
   compile_keep_best,
   fresh_chunks,
   held_out_chunks,
+  pieces_of,
 )
 from rnn_research.training.event_files import EventFiles
 from rnn_research.training.inspection import (
@@ -153,10 +154,13 @@ class Run:
     looked_at = inspection_batch(program, config.diagnostics.lag_examples, held_out)
     self._inspected = place_shared(self.layout, looked_at)
     if held_out is None:
-      self._chunks = fresh_chunks(program, config.train.eval_examples)
-      self._last_chunks = fresh_chunks(program, config.train.test_examples)
+      on_the_way, at_the_end = config.train.eval_examples, config.train.test_examples
+      self._chunks = fresh_chunks(program, max(on_the_way, at_the_end))
+      self._pieces = {False: pieces_of(on_the_way), True: pieces_of(at_the_end)}
     else:
-      self._chunks = self._last_chunks = held_out_chunks(program, held_out)
+      self._chunks = held_out_chunks(program, held_out)
+      every = self._chunks.weights.shape[0]
+      self._pieces = {False: every, True: every}
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state)
     traces = jax.eval_shape(
       lambda params, batch: make_traces(program.model, params, batch),
@@ -170,8 +174,8 @@ class Run:
     """Starts evaluation and inspection where they are due; waits for neither."""
     config, looked = self.config, {}
     if last or step % config.train.eval_every == 0:
-      chunks = self._last_chunks if last else self._chunks
-      looked["eval"] = compile_evaluate(self.program)(state.params, chunks)
+      evaluate = compile_evaluate(self.program)
+      looked["eval"] = evaluate(state.params, self._chunks, self._pieces[last])
       looked["last"] = last
       state = compile_keep_best(self.layout)(state, looked["eval"]["error"])
     every = config.diagnostics.lag_every
@@ -258,4 +262,4 @@ class Run:
 
 def _mean_of_finite(values: np.ndarray) -> float:
   finite = values[np.isfinite(values)]
-  return float(finite.mean()) if finite.size else float("nan")
+  return float(finite.mean(dtype=float)) if finite.size else float("nan")

@@ -117,7 +117,9 @@ def _update(program, model, state, batch):
   parts = aux[0]
   error = parts.wrong_sequences / parts.sequences
   ledger = Ledger(loss=loss, error=error, **entries)
-  finite = jnp.isfinite(jnp.stack([loss, ledger.norm_before, ledger.update_norm])).all()
+  # A sum of two finite numbers may not be: what was moved is asked, too.
+  asked = [loss, ledger.norm_before, *jax.tree.leaves(params)]
+  finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in asked]).all()
   ok = state.ok & finite
   # A seed that is no longer finite stands still, just before the step that broke it.
   moved = select(ok, (params, rule_state), (state.params, state.rule_state))

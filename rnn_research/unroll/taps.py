@@ -150,4 +150,5 @@ def scaled_norm(value: Float[Array, "..."], keep: int = 1) -> Float[Array, "..."
   largest = jnp.abs(flat).max(-1, initial=0)
   scale = jnp.where(largest > 0, largest, 1)
   ratio = flat / scale[..., None]
-  return jnp.where(largest > 0, scale * jnp.sqrt(jnp.square(ratio).sum(-1)), 0)
+  # Only a true zero is zero: whatever is not finite must stay so.
+  return jnp.where(largest == 0, 0, scale * jnp.sqrt(jnp.square(ratio).sum(-1)))

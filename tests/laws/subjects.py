@@ -92,6 +92,21 @@ class Attention(Cell):
     return new, gates | {"attention": weights}
 
 
+@dataclasses.dataclass(frozen=True)
+class Dropped(Elman):
+  """Noise in what a product multiplies: recurrent dropout (Gal and Ghahramani)."""
+
+  def noise(self, key, time, projection):
+    """Zeros and twos."""
+    shape = (time, *projection.shape)
+    return 2 * jax.random.bernoulli(key, 0.5, shape).astype(projection.dtype)
+
+  def step(self, product, params, carry, projection, noise, context):
+    """The Elman step from a state that is partly gone."""
+    seen = carry.hidden if noise is None else noise * carry.hidden
+    return HiddenCarry(jnp.tanh(projection + product("hidden", seen))), {}
+
+
 def convolve(weights, value):
   """A convolution along the second axis, (batch, sites, channels)."""
   return lax.conv_general_dilated(
@@ -163,6 +178,7 @@ CELLS = {
   "zoneout": Zoneout(LSTM(), 0.3),
   "residual_zoneout": Residual(Zoneout(LSTM(peepholes=True), 0.3)),
   "min_gru": MinGRU(),
+  "dropped": Dropped(),
   "attention": Attention(),
   "convolutional": ConvolutionalLSTM(),
 }
