@@ -120,7 +120,7 @@ def run_episodes(run: Run, thresholds: dict[str, float]) -> tuple[list[Episode],
   if "norm_before" not in ledger or "loss" not in ledger:
     return ()
   columns = zip(ledger["norm_before"].T, ledger["loss"].T, strict=True)
-  floor = thresholds["episode_floor"] * run.problem.get("chance_loss", 0.0)
+  floor = thresholds["episode_floor"] * (run.chance_loss or 0.0)
   return tuple(
     find_episodes(run.ledger.steps, norms, losses, thresholds, floor)
     for norms, losses in columns

@@ -77,6 +77,11 @@ class Run(NamedTuple):
     return max((s.values.shape[1] for s in self.series.values()), default=0)
 
   @property
+  def chance_loss(self) -> float | None:
+    """Loss of the best guess that remembers nothing; None if it isn't on record."""
+    return (self.status.get("problem") or {}).get("chance_loss")
+
+  @property
   def steps(self) -> int:
     """The last train step on record."""
     logged = max((s.steps[-1] for s in self.series.values()), default=0)

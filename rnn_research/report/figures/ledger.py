@@ -171,7 +171,7 @@ def _caption(
     f" {limits['episode_merge']:g} steps joined; recovered if, within"
     f" {limits['episode_recovery']:g} steps after it, the loss is back at its"
     " running median of the step before it, or below"
-    f" {limits['episode_floor']:g} of the chance loss. Grey: recovered (or cut off by the"
-    " end of the run); red: not."
+    f" {limits['episode_floor']:g} of the chance loss. Grey: recovered (or cut off"
+    " by the end of the run); red: not."
   )
   return tuple(sentences)

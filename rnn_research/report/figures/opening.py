@@ -77,7 +77,7 @@ def draw(study: Study) -> Picture | None:
     _lines(upper, _gain(arm).series, look.colour)
     _lines(lower, loss_series(arm), look.colour)
     upper.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
-    chance = (arm.run.status.get("problem") or {}).get("chance_loss")
+    chance = arm.run.chance_loss
     if chance is not None:
       lower.axhline(chance, color=style.MUTED, linewidth=0.8, linestyle=":")
       lower.annotate(
