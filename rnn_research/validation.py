@@ -35,6 +35,7 @@ AT_LEAST = {
 }
 BELOW_ONE = ("model.dropout", "optimizer.momentum")
 MULTIPLES = (
+  "train.steps",
   "train.eval_every",
   "train.checkpoint_every",
   "diagnostics.lag_every",

@@ -159,24 +159,26 @@ def test_no_episode_below_ten_times_the_median():
   assert len(find_episodes(steps, norms, losses, THRESHOLDS)) == 1
 
 
-@pytest.mark.parametrize(("away", "recovered"), [(49, True), (50, False)])
-def test_recovered_means_loss_back_within_fifty_steps(away, recovered):
+@pytest.mark.parametrize(
+  ("away", "fate"), [(49, "recovered"), (50, "late"), (299, "unrecovered")]
+)
+def test_recovered_means_loss_back_within_fifty_steps(away, fate):
   steps, norms, losses = quiet()
   norms[300] = 40.0
   losses[300 : 301 + away] = 3.0
   (episode,) = find_episodes(steps, norms, losses, THRESHOLDS)
   assert (episode.start, episode.end, episode.largest) == (301, 301, 40.0)
-  assert episode.recovered is recovered
+  assert episode.fate == fate
 
 
-@pytest.mark.parametrize(("floor", "recovered"), [(0.0, False), (0.2, True)])
-def test_a_loss_below_the_floor_is_back(floor, recovered):
+@pytest.mark.parametrize(("floor", "fate"), [(0.0, "unrecovered"), (0.2, "recovered")])
+def test_a_loss_below_the_floor_is_back(floor, fate):
   steps, norms, losses = quiet()
   losses[:300] = 0.001
   norms[300] = 40.0
   losses[300:] = 0.1
   (episode,) = find_episodes(steps, norms, losses, THRESHOLDS, floor)
-  assert episode.recovered is recovered
+  assert episode.fate == fate
 
 
 def test_stretches_within_twenty_steps_are_one_episode():
@@ -199,12 +201,12 @@ def test_an_episode_at_the_end_is_cut_and_a_divergence_is_not():
   norms[590] = 20.0
   losses[590:] = 3.0
   (cut,) = find_episodes(steps, norms, losses, THRESHOLDS)
-  assert cut.recovered is None
+  assert cut.fate == "cut"
   losses[595:] = np.nan
   (fatal,) = find_episodes(steps, norms, losses, THRESHOLDS)
-  assert (fatal.recovered, fatal.start, fatal.end) == (False, 591, 596)
+  assert (fatal.fate, fatal.start, fatal.end) == ("unrecovered", 591, 596)
   tally = count_episodes(([cut], [fatal], []))
-  assert tally == (2, 0, 1, 1, 1)
+  assert tally == (2, 0, 0, 1, 1, 1)
 
 
 # --- gains --------------------------------------------------------------------

@@ -5,11 +5,12 @@ An episode is a stretch of steps whose gradient norm before clipping is above
 more than `merge` steps apart are one. It is recovered if, within `recovery`
 steps after its last step, the loss is back at or below its own running median
 of the step before the episode began, or at or below a floor: the loss of a solved
-task has no scale of its own, and 0.002 nats after 0.0005 is no fault. A value that
-isn't finite ends the series in an episode that is not recovered.
+task has no scale of its own, and 0.002 nats after 0.0005 is no fault. Back later
+than that is late. Never back in the rest of the run is unrecovered, and so is a
+value that isn't finite, which ends the series: these two are the alarm.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -25,13 +26,14 @@ class Episode(NamedTuple):
     end: its last step.
     largest: the largest gradient norm in it; NaN if it is non-finite from the
       first step.
-    recovered: None if the budget ended before the loss could be back.
+    fate: "recovered", "late", "unrecovered", or "cut" if the run ended before the
+      loss had its time to be back.
   """
 
   start: int
   end: int
   largest: float
-  recovered: bool | None
+  fate: Literal["recovered", "late", "unrecovered", "cut"]
 
 
 class Count(NamedTuple):
@@ -40,13 +42,15 @@ class Count(NamedTuple):
   Attributes:
     total: all of them.
     recovered: with the loss back in time.
-    unrecovered: without.
+    late: with the loss back, but later.
+    unrecovered: with the loss never back.
     cut: the run ended before the loss could be back.
     seeds: seeds with at least one unrecovered episode.
   """
 
   total: int
   recovered: int
+  late: int
   unrecovered: int
   cut: int
   seeds: int
@@ -103,14 +107,15 @@ def find_episodes(
   wait = int(thresholds["episode_recovery"])
   episodes = []
   for first, last in stretches:
-    back = losses[last + 1 : min(last + 1 + wait, end)]
     level = max(usual[first - 1], floor) if first else np.inf
-    recovered: bool | None = bool((back <= level).any())
-    if not recovered and not diverged and last + wait >= end:
-      recovered = None
+    back = np.flatnonzero(losses[last + 1 : end] <= level)
+    if len(back):
+      fate = "recovered" if back[0] < wait else "late"
+    else:
+      fate = "cut" if not diverged and last + wait >= end else "unrecovered"
     inside = norms[first : min(last + 1, end)]
     largest = float(inside.max()) if len(inside) else float("nan")
-    episodes.append(Episode(int(steps[first]), int(steps[last]), largest, recovered))
+    episodes.append(Episode(int(steps[first]), int(steps[last]), largest, fate))
   return episodes
 
 
@@ -129,12 +134,13 @@ def run_episodes(run: Run, thresholds: dict[str, float]) -> tuple[list[Episode],
 
 def count_episodes(seeds: tuple[list[Episode], ...]) -> Count:
   """Add up the episodes of a run."""
-  kinds = [[episode.recovered for episode in episodes] for episodes in seeds]
+  kinds = [[episode.fate for episode in episodes] for episodes in seeds]
   every = [kind for seed in kinds for kind in seed]
   return Count(
     total=len(every),
-    recovered=every.count(True),
-    unrecovered=every.count(False),
-    cut=every.count(None),
-    seeds=sum(False in seed for seed in kinds),
+    recovered=every.count("recovered"),
+    late=every.count("late"),
+    unrecovered=every.count("unrecovered"),
+    cut=every.count("cut"),
+    seeds=sum("unrecovered" in seed for seed in kinds),
   )

@@ -77,7 +77,7 @@ def worst_seed(arm: Arm, study: Study) -> int:
   sound = np.isfinite(ledger["norm_before"]) & np.isfinite(ledger["loss"])
   finite = np.logical_and.accumulate(sound).sum(0)
   ranks = [
-    (sum(e.recovered is False for e in episodes), steps, len(episodes))
+    (sum(e.fate == "unrecovered" for e in episodes), steps, len(episodes))
     for episodes, steps in zip(seeds, finite, strict=True)
   ]
   return max(range(len(ranks)), key=lambda i: ranks[i])
@@ -91,7 +91,7 @@ def _column(column: list[Axes], arm: Arm, study: Study, panels: int) -> None:
   for axes, name in zip(column, ROWS, strict=True):
     for episode in episodes:
       ends = episode.start - 0.5, max(episode.end + 0.5, episode.start + 3)
-      colour = style.ALARM if episode.recovered is False else CALM
+      colour = style.ALARM if episode.fate == "unrecovered" else CALM
       axes.axvspan(*ends, color=colour, alpha=0.35, linewidth=0)
     asked = name == "norm_before"
     colour = style.INK if asked else look.colour
@@ -114,12 +114,12 @@ def _positive(
 
 def _legend() -> list[Artist]:
   return [
-    Patch(color=CALM, alpha=0.35, linewidth=0, label="episode, recovered"),
+    Patch(color=CALM, alpha=0.35, linewidth=0, label="episode, loss came back"),
     Patch(
       color=style.ALARM,
       alpha=0.35,
       linewidth=0,
-      label="episode, not recovered",
+      label="episode, never recovered",
     ),
     Line2D([], [], color=style.INK, linewidth=0.9, label="gradient norm asked"),
     Line2D([], [], color=APPLIED, linewidth=1.2, label="gradient norm applied"),
@@ -138,7 +138,7 @@ def _title(arms: list[Arm], counts: dict[str, Count]) -> str:
       lost = sum(counts[arm.name].unrecovered for arm in group)
       who = name if faulty else wording.listing([a.label for a in group])
       parts.append(f"{lost} of {wording.plural(total, 'episode')} in {who}")
-  return f"Not recovered from: {wording.listing(parts)}"
+  return f"Never recovered from: {wording.listing(parts)}"
 
 
 def _caption(
@@ -156,10 +156,10 @@ def _caption(
       clipped = float((shrink < 1).mean()) if len(shrink) else np.nan
     sentences.append(
       f"{arm.label}: {wording.plural(tally.total, 'episode')} in"
-      f" {wording.plural(arm.run.seeds, 'seed')}, {tally.unrecovered} not"
-      f" recovered; largest norm asked {wording.quantity(largest)}, largest"
-      f" update {wording.quantity(updates)}, {wording.percent(clipped, 1)} of"
-      " steps clipped."
+      f" {wording.plural(arm.run.seeds, 'seed')}, {tally.late} recovered"
+      f" late and {tally.unrecovered} never; largest norm asked"
+      f" {wording.quantity(largest)}, largest update {wording.quantity(updates)},"
+      f" {wording.percent(clipped, 1)} of steps clipped."
     )
   limits = study.thresholds
   sentences.append(
@@ -171,7 +171,7 @@ def _caption(
     f" {limits['episode_merge']:g} steps joined; recovered if, within"
     f" {limits['episode_recovery']:g} steps after it, the loss is back at its"
     " running median of the step before it, or below"
-    f" {limits['episode_floor']:g} of the chance loss. Grey: recovered (or cut off"
-    " by the end of the run); red: not."
+    f" {limits['episode_floor']:g} of the chance loss, and late if that takes longer."
+    " Grey: the loss came back, or the run ended too early to tell; red: it never did."
   )
   return tuple(sentences)

@@ -10,6 +10,7 @@ HEADS = [
   "Problem",
   "Episodes",
   "Recovered",
+  "Late",
   "Unrecovered",
   "Cut off by the end",
   "Seeds with an unrecovered one",
@@ -31,6 +32,7 @@ def draw(study: Study) -> str:
         problem(arm),
         str(tally.total),
         str(tally.recovered),
+        str(tally.late),
         lost if tally.unrecovered else "0",
         str(tally.cut),
         f"{tally.seeds} of {arm.run.seeds}",
@@ -43,6 +45,6 @@ def draw(study: Study) -> str:
     HEADS,
     rows,
     "Table #. Instability episodes of all seeds, by the rule under the figure."
-    " Only an episode that is not recovered, or a value that is not finite, is"
-    " an alarm.",
+    " Only an episode from which the loss never returns, or a value that is not"
+    " finite, is an alarm.",
   )
