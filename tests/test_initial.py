@@ -8,6 +8,7 @@ from flax import linen as nn
 from scipy import stats
 
 from rnn_research.cells import GRU, LSTM, PRESETS, Elman, Initial, Residual
+from rnn_research.cells.orthogonal import orthogonal
 from rnn_research.errors import ConfigError
 
 INPUTS, HIDDEN = 48, 64
@@ -242,3 +243,23 @@ def test_peepholes_start_at_zero_and_the_projection_does_not():
 def test_residual_needs_equal_sizes():
   with pytest.raises(ConfigError, match="size 3 to an output of size 4"):
     Residual(GRU()).init(jax.random.key(0), 3, 4)
+
+
+def test_orthogonal_matrices_are_uniform():
+  """Moments of the uniform (Haar) distribution on O(4), which any bias changes."""
+  keys = jax.random.split(jax.random.key(3), 20000)
+  drawn = np.asarray(jax.vmap(lambda key: orthogonal(key, (4, 4)))(keys))
+  np.testing.assert_allclose(drawn.mean(0), 0, atol=0.02)
+  np.testing.assert_allclose((drawn**2).mean(0), 1 / 4, atol=0.01)
+  np.testing.assert_allclose((drawn**4).mean(0), 3 / (4 * 6), atol=0.01)
+  traces = np.trace(drawn, axis1=1, axis2=2)
+  np.testing.assert_allclose((traces**2).mean(), 1, atol=0.05)
+  np.testing.assert_allclose((np.linalg.det(drawn) > 0).mean(), 1 / 2, atol=0.02)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 5), (9, 4), (4, 9)])
+def test_orthogonal_rows_or_columns(shape):
+  matrix = np.asarray(orthogonal(jax.random.key(0), shape))
+  assert matrix.shape == shape
+  tall = matrix if shape[0] >= shape[1] else matrix.T
+  np.testing.assert_allclose(tall.T @ tall, np.eye(min(shape)), atol=1e-6)

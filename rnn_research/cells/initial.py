@@ -15,6 +15,7 @@ from jax.nn import initializers
 from jaxtyping import Float
 
 from rnn_research.array_types import Array, Key
+from rnn_research.cells.orthogonal import orthogonal
 
 
 def _identity(key: Key, shape: tuple[int, int], dtype=None) -> Array:
@@ -34,7 +35,7 @@ def _uniform(key: Key, shape: tuple[int, int], dtype=None) -> Array:
 
 
 RECURRENT: dict[str, Callable[..., Array]] = {
-  "orthogonal": initializers.orthogonal(),
+  "orthogonal": orthogonal,
   "identity": _identity,
   "gaussian": _gaussian,
   "uniform": _uniform,
@@ -110,7 +111,7 @@ class Initial:
         bound = hidden**-0.5
         draw = jax.random.uniform(key, shape, float, -bound, bound)
       case "keras":  # orthogonal as one fused matrix
-        draw = initializers.orthogonal()(key, shape, float)
+        draw = orthogonal(key, shape)
       case "flax":
         draw = _gatewise(RECURRENT["orthogonal"], key, rows, hidden, gates)
       case "haiku" if family == "lstm":

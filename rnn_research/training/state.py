@@ -59,8 +59,7 @@ def make_state(
   def start(keys):
     return jax.vmap(functools.partial(_start, program, hyper, example))(keys)
 
-  # Waited for: moving an array that is still being computed has been seen to hang.
-  return place_seeds(program.layout, jax.block_until_ready(start(keys)))
+  return place_seeds(program.layout, start(keys))
 
 
 def _start(program, hyper, example, key):
