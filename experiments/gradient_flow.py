@@ -58,7 +58,10 @@ _CPU_DEVICES = flags.DEFINE_integer(
 )
 
 PREEMPTED = 75
-LEARNING_RATE = 2e-3
+# From pilot runs on seeds that are not reported; BUILD_NOTES.md says which.
+LEARNING_RATES = {"rnn": 1e-3, "gru": 2e-3, "lstm": 2e-3}
+UNTUNED = 1e-3
+DIGITS_LEARNING_RATE = 2e-3
 FAULT_FACTOR = 10
 NAMES = {"rnn": "tanh RNN", "gru": "GRU", "lstm": "LSTM"}
 
@@ -69,7 +72,9 @@ def synthetic(cell: str, length: int, **init: float | str) -> Config:
     seeds=_SEEDS.value,
     model=ModelConfig(cell=cell, hidden=50, init=InitConfig(**init)),
     task=TaskConfig(name=_TASK.value, length=length),
-    optimizer=OptimizerConfig("adam", learning_rate=LEARNING_RATE, clip_norm=1.0),
+    optimizer=OptimizerConfig(
+      "adam", learning_rate=LEARNING_RATES.get(cell, UNTUNED), clip_norm=1.0
+    ),
     train=TrainConfig(steps=_STEPS.value, batch=32, log_every=25, eval_every=100),
     diagnostics=DiagnosticsConfig(lag_every=25),
   )
@@ -81,7 +86,9 @@ def digits(cell: str) -> Config:
     seeds=_DIGITS_SEEDS.value,
     model=ModelConfig(cell=cell, hidden=64),
     data=DataConfig(name="digits"),
-    optimizer=OptimizerConfig("adam", learning_rate=LEARNING_RATE, clip_norm=1.0),
+    optimizer=OptimizerConfig(
+      "adam", learning_rate=DIGITS_LEARNING_RATE, clip_norm=1.0
+    ),
     train=TrainConfig(
       steps=_DIGITS_STEPS.value, batch=50, log_every=50, eval_every=100
     ),
@@ -137,9 +144,12 @@ def trained_arms() -> Iterator[Arm]:
 
 
 def fault_arm() -> Arm:
-  """A trainer that is broken on purpose: no clip, ten times the learning rate."""
-  cell = _CELLS.value[-1]
-  config = synthetic(cell, int(_LENGTHS.value[-1]))
+  """A trainer that is broken on purpose: no clip, ten times the learning rate.
+
+  At the shortest length, where it learns something that can be lost again.
+  """
+  cell = _CELLS.value[0]
+  config = synthetic(cell, int(_LENGTHS.value[0]))
   config.optimizer.clip_norm = 0.0
   config.optimizer.learning_rate *= FAULT_FACTOR
   label = f"{NAMES.get(cell, cell)}, no clip, learning rate x {FAULT_FACTOR}"
@@ -209,13 +219,16 @@ def make_plan() -> Plan:
       "steps": _STEPS.value,
       "batch": 32,
       "optimizer": "adam",
-      "learning_rate": LEARNING_RATE,
+      "learning_rate": {
+        cell: LEARNING_RATES.get(cell, UNTUNED) for cell in _CELLS.value
+      },
+      "digits_learning_rate": DIGITS_LEARNING_RATE,
       "clip_norm": 1.0,
       "matching": "equal hidden size",
       "tuning": (
-        "one learning rate for all arms: of 1e-3, 1.5e-3 and 2e-3 the one at which "
-        "most GRU and LSTM seeds of 1000-1009 solved T = 60 (20 of 20); these seeds "
-        "are not reported, and nothing else was tuned"
+        "one learning rate per cell from pilot runs; on seeds 1000-1009, which are not "
+        "reported, no other of 5e-4, 1e-3 and 2e-3 solved more than one seed of 20 "
+        "more (T = 30 and T = 60, default initialisation); nothing else was tuned"
       ),
     },
     comparisons=comparisons,
