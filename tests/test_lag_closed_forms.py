@@ -23,13 +23,17 @@ CELLS = {
   "gru_before": GRU(reset_after=False),
   "lstm": LSTM(),
 }
-# Largest modulus of an eigenvalue, orthogonal weights and forget bias 1.
-RADIUS = {"elman": 1.0, "gru": 0.75, "gru_before": 0.75, "lstm": 0.981}
+# Largest modulus of an eigenvalue, forget bias 1, where the orthogonal weights have
+# the eigenvalue 1: U, (1 + U/2)/2 and sigma(1) + U/4 are the Jacobians.
+RADIUS = {"elman": 1.0, "gru": 0.75, "gru_before": 0.75, "lstm": 0.9810585786}
+# Its draw has that eigenvalue, and the next one is at least 0.008 behind: a late
+# slope is the largest eigenvalue's alone only where no other is near.
+SEED = 7
 
 
 def at_rest(cell, **fields):
   """A trace that never leaves the zero state."""
-  params = cell.init(jax.random.key(6), INPUTS, HIDDEN, Initial(**fields))
+  params = cell.init(jax.random.key(SEED), INPUTS, HIDDEN, Initial(**fields))
   return Trace(cell, False, params, jnp.zeros((STEPS, 1, INPUTS), float))
 
 
@@ -96,7 +100,7 @@ def test_late_slope_is_the_spectral_radius(name):
   """ln rho a step, within 1e-4; rho itself is the known one of the default."""
   matrix, _, rms = default(name)
   radius = np.abs(np.linalg.eigvals(matrix)).max()
-  assert abs(radius - RADIUS[name]) < 2e-3
+  assert abs(radius - RADIUS[name]) < 1e-6
   slope = (rms[STEPS] - rms[STEPS // 2]) / (STEPS - STEPS // 2)
   assert abs(slope - np.log(radius)) <= 1e-4
 
