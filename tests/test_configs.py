@@ -140,6 +140,8 @@ def test_the_command_line_runs_to_its_end(tmp_path):
   assert "Traceback" not in result.stderr
   lines = result.stderr.splitlines()
   assert [line.split(":")[0] for line in lines[-4:-1]] == ["seed 0", "seed 1", "seed 2"]
+  recorded = json.loads((tmp_path / "environment.json").read_text())["command"]
+  assert recorded == ["python", *command]
   assert lines[-1] == f"records: {tmp_path}"
   status = json.loads((tmp_path / "status.json").read_text())
   assert (status["state"], status["step"]) == ("finished", 20)

@@ -50,6 +50,14 @@ def write_json(path: pathlib.Path, content: Any) -> None:
   os.replace(partial, path)
 
 
+def _program() -> list[str]:
+  """How this process was started, without where the machine keeps its files."""
+  spec = sys.modules["__main__"].__spec__
+  if spec is None:
+    return ["python", pathlib.Path(sys.argv[0]).name]
+  return ["python", "-m", spec.name.removesuffix(".__main__")]
+
+
 def describe_environment(devices: int, platform: str) -> dict[str, Any]:
   """Versions, commit and command line of this process."""
   here = pathlib.Path(__file__).parent
@@ -66,7 +74,7 @@ def describe_environment(devices: int, platform: str) -> dict[str, Any]:
     "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     "python": sys.version.split()[0],
     "git_commit": commit,
-    "command": [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]],
+    "command": [*_program(), *sys.argv[1:]],
     "devices": devices,
     "platform": platform,
     "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

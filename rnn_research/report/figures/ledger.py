@@ -132,7 +132,7 @@ def _title(arms: list[Arm], counts: dict[str, Count]) -> str:
   if not sum(tally.total for tally in counts.values()):
     return "No instability episode in the arms shown"
   parts = []
-  for name, group in (("the fault arm", faulty), ("the other arms", healthy)):
+  for name, group in (("the fault arm", faulty), ("the other arms shown", healthy)):
     if group:
       total = sum(counts[arm.name].total for arm in group)
       lost = sum(counts[arm.name].unrecovered for arm in group)
