@@ -43,11 +43,16 @@ def jsonable(value: Any) -> Any:
   return value
 
 
-def write_json(path: pathlib.Path, content: Any) -> None:
+def _replace(path: pathlib.Path, text: str) -> None:
   """Replaces a file in one move, so that no reader sees half of it."""
   partial = path.with_suffix(".partial")
-  partial.write_text(json.dumps(jsonable(content), indent=1) + "\n")
+  partial.write_text(text)
   os.replace(partial, path)
+
+
+def write_json(path: pathlib.Path, content: Any) -> None:
+  """Replaces a JSON file in one move."""
+  _replace(path, json.dumps(jsonable(content), indent=1) + "\n")
 
 
 def _program() -> list[str]:
@@ -173,7 +178,7 @@ class RunDirectory:
     """Forgets everything recorded after a step, before going on from it."""
     kept = [row for row in self.rows() if row["step"] <= step]
     lines = "".join(json.dumps(row) + "\n" for row in kept)
-    (self.path / "metrics.jsonl").write_text(lines)
+    _replace(self.path / "metrics.jsonl", lines)
     for file in self.path.glob("arrays/*/*.npz"):
       if int(file.stem) > step:
         file.unlink()
