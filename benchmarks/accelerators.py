@@ -1,6 +1,6 @@
 """Whether training compiles for accelerators, and what of it needs no loop over time.
 
-  python -m benchmarks.accelerators --config=configs/temporal_order.py:tiny \
+  python -m benchmarks.accelerators --config=configs/temporal_order.py \
     --config.model.cell=lstm --topology=v5e:2x2 --output=accelerators.json
 
 Needs `pip install -e '.[tpu_check]'` and no accelerator. The very program that
@@ -21,6 +21,8 @@ that is not a matrix product is left out. Two figures check the reading: the pro
 with every body counted once lie just below the cost analysis, which counts
 elementwise work too; and both adjoints need the same products in all, but for those
 of the first step, which the compiler may drop where its carry is known to be zero.
+With one example on a device (some of `:tiny`) the compiler makes multiplications and
+sums of the products, and there is nothing to read: give each device two or more.
 
 Memory is as the compiler states it. Temporaries that stay on the chip are not part
 of "temporary", which is 0 where all of them do; "peak" is the compiler's own estimate
@@ -43,9 +45,9 @@ import jax
 from absl import flags
 from jax.experimental import topologies
 
-from benchmarks import accelerators_hlo as hlo
-from benchmarks.accelerators_programs import Sizes, Subject, sizes_of, subjects
-from benchmarks.accelerators_table import PLATFORMS, failures, table
+from benchmarks.accelerators_figures import examine, first_line
+from benchmarks.accelerators_programs import Sizes, sizes_of, subjects
+from benchmarks.accelerators_table import failures, table
 from rnn_research import command
 from rnn_research.errors import UserError
 
@@ -58,14 +60,14 @@ _LAYER = flags.DEFINE_list(
   "batch,time,features,hidden of the bare gradient; those of the config if not given.",
 )
 
-FAILURES = (jax.errors.JaxRuntimeError, NotImplementedError, ValueError)
-
 
 def main(_) -> int:
   """Compiles, lowers, prints the table and writes the records."""
   output = pathlib.Path(_OUTPUT.value)
   if not output.parent.is_dir():
     raise UserError("--output", f"no folder {str(output.parent)!r}", "make it first")
+  if output.is_dir():
+    raise UserError("--output", f"{str(output)!r} is a folder", "name a file in it")
   sizes = _sizes(_LAYER.value)
   devices = tpu_devices(_TOPOLOGY.value)
   config = _CONFIG.value
@@ -99,55 +101,7 @@ def tpu_devices(topology: str) -> list[Any]:
     with _quiet():
       return list(topologies.get_topology_desc(topology, "tpu").devices)
   except jax.errors.JaxRuntimeError as error:
-    raise UserError("--topology", _first_line(error), "try v5e:2x2") from error
-
-
-def examine(subject: Subject) -> dict[str, Any]:
-  """What compiling and lowering a program tells; a failure is told, too."""
-  found: dict[str, Any] = {
-    "name": subject.name,
-    "mesh": subject.mesh,
-    "steps": subject.steps,
-    "lowers": {platform: _lower(subject, platform) for platform in PLATFORMS},
-  }
-  try:
-    compiled = subject.function.lower(*subject.arguments).compile()
-  except FAILURES as error:
-    return found | {"failure": _first_line(error)}
-  return found | describe(compiled, subject.steps)
-
-
-def describe(compiled: jax.stages.Compiled, steps: int) -> dict[str, Any]:
-  """Figures of a compiled program, of one device.
-
-  Returns:
-    flops: of all matrix products of one train step, and in and outside of the loops
-      over time; `counted_once` and `cost_analysis` are those of the whole program.
-    memory: bytes.
-    collectives: instructions by place and kind.
-    turns: of each loop over time.
-  """
-  program = hlo.loop_tree(hlo.parse(compiled.as_text()))
-  total, over_time = program.flops(), hlo.flops_over_time(program)
-  memory = compiled.memory_analysis()
-  return {
-    "flops": {
-      "step": total / steps,
-      "time_loops": over_time / steps,
-      "outside": (total - over_time) / steps,
-      "share_outside": (total - over_time) / total,
-      "counted_once": program.flops_once(),
-      "cost_analysis": compiled.cost_analysis()["flops"],
-    },
-    "memory": {
-      "arguments": memory.argument_size_in_bytes,
-      "temporary": memory.temp_size_in_bytes,
-      "peak": memory.peak_memory_in_bytes,
-      "code": memory.generated_code_size_in_bytes,
-    },
-    "collectives": hlo.count_collectives(program),
-    "turns": hlo.turns_over_time(program),
-  }
+    raise UserError("--topology", first_line(error), "try v5e:2x2") from error
 
 
 @contextlib.contextmanager
@@ -162,19 +116,6 @@ def _quiet():
   finally:
     os.dup2(kept, 2)
     os.close(kept)
-
-
-def _lower(subject: Subject, platform: str) -> dict[str, Any]:
-  """Size of the lowered module in bytes, or why there is none."""
-  try:
-    exported = jax.export.export(subject.function, platforms=[platform])
-    return {"bytes": len(exported(*subject.arguments).mlir_module_serialized)}
-  except FAILURES as error:
-    return {"failure": _first_line(error)}
-
-
-def _first_line(error: Exception) -> str:
-  return str(error).partition("\n")[0]
 
 
 def _sizes(given: list[str] | None) -> Sizes | None:

@@ -1,6 +1,5 @@
 """A compiled program as loops: what is multiplied and exchanged in each of them."""
 
-import collections
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -57,14 +56,14 @@ class Loop(NamedTuple):
     turns: how often its body runs; None where the program doesn't say it.
     products: floating-point operations of the matrix products in one turn, those
       of inner loops aside.
-    collectives: instructions between devices in the body, by kind; inner loops
-      aside.
+    collectives: kind and identity of the exchanges between devices in the body,
+      inner loops aside.
     loops: directly inside.
   """
 
   turns: int | None
   products: int
-  collectives: dict[str, int]
+  collectives: frozenset[tuple[str, str]]
   loops: tuple["Loop", ...]
 
   def flops(self) -> int:
@@ -130,22 +129,26 @@ def turns_over_time(program: Loop) -> list[int]:
 
 
 def count_collectives(program: Loop) -> dict[str, dict[str, int]]:
-  """Instructions between devices, by place (`PLACES`) and kind.
+  """Exchanges between devices, by place (`PLACES`) and kind.
 
-  Instructions, not executions: one in a loop over time runs at every step.
+  Instructions, not executions: one in a loop over time runs at every step. On TPU one
+  exchange may go on while loops run; its pieces are noted as a chain, which counts
+  once, at the outermost of its places.
   """
-  counts = {place: collections.Counter() for place in PLACES}
+  found: dict[str, set[tuple[str, str]]] = {place: set() for place in PLACES}
 
   def visit(loop, place):
-    counts[place].update(loop.collectives)
+    found[place] |= loop.collectives
     for inner in loop.loops:
       over_time = place == "time loops" or inner.is_over_time()
       visit(inner, "time loops" if over_time else "other loops")
 
   visit(program, "outside")
+  found["other loops"] -= found["outside"]
+  found["time loops"] -= found["outside"] | found["other loops"]
   return {
-    place: {kind: found[kind] for kind in COLLECTIVES}
-    for place, found in counts.items()
+    place: {kind: sum(kind == one for one, _ in exchanges) for kind in COLLECTIVES}
+    for place, exchanges in found.items()
   }
 
 
@@ -164,18 +167,21 @@ def _instruction(root, text):
 
 
 def _loop(module, name, turns):
-  products, collectives, loops = 0, collections.Counter(), []
+  products, collectives, loops = 0, set(), []
   for computation, instruction in _reached(module, name):
     opcode = instruction.opcode
     if opcode in ("dot", "convolution"):
       operands = [computation[operand].shape for operand in instruction.operands]
       products += product_flops(opcode, instruction.shape, operands, instruction.text)
     elif opcode.removesuffix("-start") in COLLECTIVES:
-      collectives[opcode.removesuffix("-start")] += 1
+      chain = re.search(r'chain_id="\d+"', instruction.text)
+      # Outside of a chain, it is told from others by all of its text.
+      name = chain[0] if chain else instruction.text
+      collectives.add((opcode.removesuffix("-start"), name))
     elif opcode == "while":
       inner = _turns(module, computation, instruction)
       loops.append(_loop(module, _named(instruction, "body"), inner))
-  return Loop(turns, products, dict(collectives), tuple(loops))
+  return Loop(turns, products, frozenset(collectives), tuple(loops))
 
 
 def _reached(module: Module, name: str) -> Iterator[tuple[Computation, Instruction]]:

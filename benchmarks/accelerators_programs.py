@@ -37,6 +37,7 @@ class Subject(NamedTuple):
     arguments: shapes with their shardings.
     mesh: sizes of the axes of the devices.
     steps: train steps, or gradients, in one call.
+    examples: of a batch, on one device.
   """
 
   name: str
@@ -44,6 +45,7 @@ class Subject(NamedTuple):
   arguments: tuple[Any, ...]
   mesh: dict[str, int]
   steps: int
+  examples: int
 
 
 class Sizes(NamedTuple):
@@ -97,6 +99,7 @@ def train_subject(config: Config, devices: Sequence[jax.Device]) -> Subject:
     arguments,
     dict(layout.mesh.shape),
     steps,
+    config.train.batch // layout.mesh.shape["batch"],
   )
 
 
@@ -131,6 +134,7 @@ def gradient_subject(
     ),
     dict(layout.mesh.shape),
     1,
+    sizes.batch // layout.mesh.shape["batch"],
   )
 
 

@@ -49,7 +49,11 @@ def _layer(record):
 
 
 def _giga(name):
-  return lambda program: f"{program['flops'][name] / GIGA:.4g}"
+  def read(program):
+    flops = program["flops"]
+    return f"{flops[name] / GIGA:.4g}" if name in flops else "-"
+
+  return read
 
 
 def _mebi(name):
@@ -60,16 +64,27 @@ def _count(place, kind):
   return lambda program: program["collectives"][place][kind]
 
 
+def _share(program):
+  flops = program["flops"]
+  return f"{flops['share_outside']:.1%}" if "share_outside" in flops else "-"
+
+
+def _mesh(program):
+  return "x".join(str(size) for size in program["mesh"].values())
+
+
+def _turns(program):
+  return ",".join(str(turns) for turns in sorted(set(program["turns"])))
+
+
 _ROWS = [
-  ("mesh, seeds x batch", lambda p: "x".join(map(str, p["mesh"].values()))),
-  (
-    "turns of the loops over time",
-    lambda p: ",".join(map(str, sorted(set(p["turns"])))),
-  ),
+  ("mesh, seeds x batch", _mesh),
+  ("examples of a batch on a device", lambda program: program["examples"]),
+  ("turns of the loops over time", _turns),
   ("products of a step, GFLOP", _giga("step")),
   ("  in loops over time", _giga("time_loops")),
   ("  outside of them", _giga("outside")),
-  ("  share outside", lambda p: f"{p['flops']['share_outside']:.1%}"),
+  ("  share outside", _share),
   ("program, bodies once, GFLOP: products", _giga("counted_once")),
   ("  the same: cost analysis", _giga("cost_analysis")),
   ("arguments, MiB", _mebi("arguments")),

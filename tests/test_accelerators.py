@@ -12,6 +12,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh
 from jax.sharding import PartitionSpec as P
 
+from benchmarks.accelerators_figures import describe
 from benchmarks.accelerators_hlo import (
   count_collectives,
   flops_over_time,
@@ -108,6 +109,47 @@ def test_a_loop_that_ends_when_it_likes_has_no_number_of_turns():
     tree.flops()
 
 
+# One gather that goes on while a loop runs: begun, carried on and ended.
+OVERLAPPED = """
+%piece (a: f32[2], b: f32[4]) -> f32[4] {
+  %a = f32[2]{0} parameter(0)
+  ROOT %gather.1 = f32[4]{0} all-gather(%a), frontend_attributes={chain_id="0"}
+}
+
+%body (state: (s32[], f32[2])) -> (s32[], f32[2]) {
+  %state = (s32[], f32[2]{0}) parameter(0)
+  %x = f32[2]{0} get-tuple-element(%state), index=1
+  %going = f32[4]{0} fusion(%x), kind=kCustom, calls=%piece
+  %sum = f32[2]{0} all-reduce(%x), channel_id=1, to_apply=%add
+  %product = f32[2]{0} dot(%x, %x), lhs_contracting_dims={}
+}
+
+%condition (state.1: (s32[], f32[2])) -> pred[] {
+  %state.1 = (s32[], f32[2]{0}) parameter(0)
+  %turn = s32[] get-tuple-element(%state.1), index=0
+  %end = s32[]{:T(128)} constant(12)
+  ROOT %on = pred[] compare(%turn, %end), direction=LT
+}
+
+ENTRY %main (x.1: f32[2]) -> f32[2] {
+  %x.1 = f32[2]{0} parameter(0)
+  %zero = s32[] constant(2)
+  %begin = s32[] copy(%zero)
+  %begun = f32[4]{0} fusion(%x.1), kind=kCustom, calls=%piece
+  %all = (s32[], f32[2]{0}) tuple(%begin, %x.1)
+  %loop = (s32[], f32[2]{0}) while(%all), condition=%condition, body=%body
+}
+"""
+
+
+def test_an_exchange_that_goes_on_in_a_loop_counts_where_it_begins():
+  program = loop_tree(parse(OVERLAPPED))
+  assert turns_over_time(program) == [10]
+  counts = count_collectives(program)
+  assert (counts["outside"]["all-gather"], counts["time loops"]["all-gather"]) == (1, 0)
+  assert counts["time loops"]["all-reduce"] == 1
+
+
 @pytest.mark.parametrize(
   "options",
   [
@@ -151,8 +193,8 @@ def test_the_fused_adjoint_moves_weight_gradients_out_of_time(adjoint, projectio
   subject = gradient_subject(
     config, Sizes(batch, time, features, hidden), adjoint, projection, jax.devices()
   )
-  compiled = subject.function.lower(*subject.arguments).compile()
-  program = loop_tree(parse(compiled.as_text()))
+  found = describe(subject.function.lower(*subject.arguments).compile(), subject)
+  flops, counts = found["flops"], found["collectives"]
   each = 2 * (batch // 2) * time * 4 * hidden
   recurrent, inputs = each * hidden, each * features
   moved = 0
@@ -163,15 +205,23 @@ def test_the_fused_adjoint_moves_weight_gradients_out_of_time(adjoint, projectio
     moved += inputs if adjoint == "autodiff" else 0  # and its gradient
   # Forward, back to the earlier step, and the weight gradient; no gradient of inputs.
   total = 3 * recurrent + 2 * inputs
-  outside = program.flops() - flops_over_time(program)
   # The first step's recurrent products, whose carry is zero, may be left out.
   first = 2 * recurrent // time
-  assert total - first <= program.flops() <= total
-  assert moved - first <= outside <= moved
-  counts = count_collectives(program)
+  assert total - first <= flops["step"] <= total
+  assert moved - first <= flops["outside"] <= moved
+  assert flops["outside"] + flops["time_loops"] == flops["step"]
+  assert flops["counted_once"] < flops["cost_analysis"]
   # On CPU the scan's own gradient reduces over the devices in every step.
   assert counts["time loops"]["all-reduce"] == (adjoint == "autodiff")
   assert counts["outside"]["all-reduce"] >= 1
+
+
+def test_one_example_on_a_device_leaves_no_products_to_read():
+  config = Config()
+  subject = gradient_subject(config, Sizes(2, 5, 3, 4), "fused", "step", jax.devices())
+  assert subject.examples == 1
+  found = describe(subject.function.lower(*subject.arguments).compile(), subject)
+  assert found["flops"].keys() == {"cost_analysis"}
 
 
 def test_the_program_is_the_one_that_a_run_dispatches(tmp_path):
@@ -225,6 +275,10 @@ runpy.run_module("benchmarks.accelerators", run_name="__main__")
     (
       ["--output=nowhere/file.json"],
       "error: --output: no folder 'nowhere'; make it first\n",
+    ),
+    (
+      ["--output=tests"],
+      "error: --output: 'tests' is a folder; name a file in it\n",
     ),
   ],
 )
