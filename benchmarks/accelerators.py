@@ -20,7 +20,8 @@ that multiplies and holds no other loop that does; "outside" is all the rest. Wo
 that is not a matrix product is left out. Two figures check the reading: the products
 with every body counted once lie just below the cost analysis, which counts
 elementwise work too; and both adjoints need the same products in all, but for those
-of the first step, which the compiler may drop where its carry is known to be zero.
+of the first step, which the compiler may drop where its carry is known to be zero,
+and for the gradient of a bias, a sum that may be formed as a product with ones.
 With one example on a device (some of `:tiny`) the compiler makes multiplications and
 sums of the products, and there is nothing to read: give each device two or more.
 
