@@ -17,7 +17,7 @@ from rnn_research.diagnostics import (
 )
 from rnn_research.unroll import Trace
 from tests.laws.losses import unoptimised
-from tests.laws.plain_loop import at, plain_product, rows_of, where
+from tests.laws.plain_loop import at, plain_tape, rows_of, where
 from tests.laws.subjects import BATCH, TIME, subject
 
 # The first example begins anew at step 2, the others never.
@@ -39,8 +39,8 @@ def jacobian_of_a_step(s):
   """A jitted (state, x, noise, reset) -> (next state, Jacobian of each example)."""
   whole = jax.vmap(lambda carry: ravel_pytree(carry)[0])
   parts = jax.vmap(ravel_pytree(at(s.carry, 0))[1])
-  product, vectors = (
-    plain_product(s.cell, s.params),
+  tape, vectors = (
+    plain_tape(s.cell, s.params),
     rows_of(s.cell, s.params, s.xs.ndim - 1),
   )
 
@@ -49,7 +49,7 @@ def jacobian_of_a_step(s):
     def moved(state):
       start = where(reset, s.carry, parts(state))
       projection = s.cell.project(s.params["input"], x)
-      new, _ = s.cell.step(product, vectors, start, projection, noise, s.context)
+      new, _ = s.cell.step(tape, vectors, start, projection, noise, s.context)
       return whole(new)
 
     return moved(state), jnp.einsum("bibj->bij", jax.jacobian(moved)(state))

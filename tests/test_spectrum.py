@@ -12,7 +12,7 @@ from rnn_research.diagnostics import (
   recurrent_blocks,
   spectral_radius,
 )
-from tests.laws.plain_loop import plain_product, rows_of
+from tests.laws.plain_loop import plain_tape, rows_of
 
 HIDDEN = 3
 
@@ -88,9 +88,9 @@ def test_each_block_drives_the_gate_of_its_name(name):
 
   @jax.jit
   def gates_of(params):
-    product, vectors = plain_product(cell, params), rows_of(cell, params, 2)
+    tape, vectors = plain_tape(cell, params), rows_of(cell, params, 2)
     projection = cell.project(params["input"], x)
-    return cell.step(product, vectors, ones, projection, None, None)[1]
+    return cell.step(tape, vectors, ones, projection, None, None)[1]
 
   still = gates_of(jax.tree.map(jnp.zeros_like, drawn))
   names = [gate for gates in cell.gate_order.values() for gate in gates]

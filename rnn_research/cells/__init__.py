@@ -6,6 +6,7 @@ from rnn_research.cells.gru import GRU
 from rnn_research.cells.initial import PRESETS, RECURRENT, Initial
 from rnn_research.cells.lstm import LSTM, MemoryCarry
 from rnn_research.cells.residual import Residual
+from rnn_research.cells.tape import Tape, identity, multiplying
 from rnn_research.cells.zoneout import Zoneout
 
 CELLS = {"rnn": Elman, "gru": GRU, "lstm": LSTM}
@@ -25,8 +26,11 @@ __all__ = [
   "LSTM",
   "MemoryCarry",
   "Residual",
+  "Tape",
   "Zoneout",
   "dense",
+  "identity",
+  "multiplying",
   "select",
   "zero_carry",
 ]

@@ -14,8 +14,8 @@ from jaxtyping import Float
 
 from rnn_research.array_types import Array, Carry, Key, Params, Projection
 from rnn_research.cells.initial import OURS, Initial
+from rnn_research.cells.tape import Tape
 
-Product = Callable[[str, Array], Array]
 Operation = Callable[[Params, Array], Array]
 
 
@@ -56,17 +56,13 @@ def zero_carry(projection: Float[Array, "*batch columns"], size: int) -> Array:
 class Cell:
   """One step of a recurrence: carry_t = step(carry_{t-1}, project(x_t)).
 
-  Every multiplication by a recurrent weight goes through `product(name, value)`.
-  Whoever runs the step supplies `product`: a forward scan records the results, the
-  backward scan replays them, streaming inference just multiplies. So the equations
-  stand in one place and one adjoint serves every cell.
+  Every multiplication by a recurrent weight goes through `tape.product(name, value)`.
+  Whoever runs the step supplies the tape: a forward scan records the results, the
+  backward scan plays them back, streaming inference just multiplies. So the
+  equations stand in one place and one adjoint serves every cell.
 
-  `product` also takes the names in `probes`, which have no weight: the value comes
-  back as it went in, and a tap can read the total derivative of the loss with
-  respect to it.
-
-  Laws that every cell keeps: `project` is affine in x; an operation of `products`
-  is affine in its value and linear in its weights; `step` uses parameters other
+  Laws that every cell keeps: `input_operation` and the operations of `products` are
+  affine in their value and linear in their weights; `step` uses parameters other
   than those of products only as vectors that broadcast over the batch.
   """
 
@@ -91,9 +87,14 @@ class Cell:
     """Draws the parameters: {"input": ..., product: ..., vectors: ...}."""
     raise NotImplementedError
 
+  @property
+  def input_operation(self) -> Operation:
+    """How the input's weights act on x; affine in x, leading axes are free."""
+    return dense
+
   def project(self, input_params: Params, x: Array) -> Projection:
-    """The part of the step that needs no carry; leading axes are free."""
-    return dense(input_params, x)
+    """The part of the step that needs no carry."""
+    return self.input_operation(input_params, x)
 
   def initial_carry(self, params: Params, projection: Projection) -> Carry:
     """The carry before the first step, shaped and placed like the data."""
@@ -105,7 +106,7 @@ class Cell:
 
   def step(
     self,
-    product: Product,
+    tape: Tape,
     params: Params,
     carry: Carry,
     projection: Projection,
@@ -118,8 +119,8 @@ class Cell:
     """
     raise NotImplementedError
 
-  def output(self, carry: Carry, projection: Projection) -> Array:
-    """What the layer above sees of a carry; runs outside the scan."""
+  def output(self, carry: Carry, x: Array) -> Array:
+    """What the layer above sees of a carry and its input; runs outside the scan."""
     return carry.hidden
 
   def output_size(self, hidden_size: int) -> int:

@@ -4,14 +4,14 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Float
 
 from rnn_research.array_types import Array
 from rnn_research.cells.cell import Cell, dense, zero_carry
 from rnn_research.cells.initial import OURS
+from rnn_research.cells.tape import Tape
 
-ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu}
+ACTIVATIONS = {"tanh": Tape.tanh, "relu": Tape.relu}
 
 
 class HiddenCarry(NamedTuple):
@@ -63,7 +63,7 @@ class Elman(Cell):
     """Zeros."""
     return HiddenCarry(zero_carry(projection, projection.shape[-1]))
 
-  def step(self, product, params, carry, projection, noise, context):
+  def step(self, tape, params, carry, projection, noise, context):
     """The equation above; no gates."""
     phi = ACTIVATIONS[self.activation]
-    return HiddenCarry(phi(projection + product("hidden", carry.hidden))), {}
+    return HiddenCarry(phi(tape, projection + tape.product("hidden", carry.hidden))), {}

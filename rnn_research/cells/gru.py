@@ -4,7 +4,6 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jax.nn import sigmoid
 
 from rnn_research.cells.cell import Cell, dense, zero_carry
 from rnn_research.cells.elman import HiddenCarry
@@ -79,17 +78,17 @@ class GRU(Cell):
     """Zeros."""
     return HiddenCarry(zero_carry(projection, projection.shape[-1] // 3))
 
-  def step(self, product, params, carry, projection, noise, context):
+  def step(self, tape, params, carry, projection, noise, context):
     """The equations above; gates `reset`, `update` and `candidate`."""
     h = carry.hidden
     x_r, x_z, x_n = jnp.split(projection, 3, axis=-1)
     if self.reset_after:
-      h_r, h_z, h_n = jnp.split(product("hidden", h), 3, axis=-1)
-      r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
-      n = jnp.tanh(x_n + r * h_n)
+      h_r, h_z, h_n = jnp.split(tape.product("hidden", h), 3, axis=-1)
+      r, z = tape.sigmoid(x_r + h_r), tape.sigmoid(x_z + h_z)
+      n = tape.tanh(x_n + r * tape.keep(h_n))
     else:
-      h_r, h_z = jnp.split(product("gates", h), 2, axis=-1)
-      r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
-      n = jnp.tanh(x_n + product("candidate", r * h))
+      h_r, h_z = jnp.split(tape.product("gates", h), 2, axis=-1)
+      r, z = tape.sigmoid(x_r + h_r), tape.sigmoid(x_z + h_z)
+      n = tape.tanh(x_n + tape.product("candidate", r * h))
     new = HiddenCarry((1 - z) * n + z * h)
     return new, {"reset": r, "update": z, "candidate": n}

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.nn import sigmoid
 from jaxtyping import Float
 
 from rnn_research.array_types import Array
@@ -140,10 +139,10 @@ class LSTM(Cell):
     hidden = self.output_size(size)
     return MemoryCarry(zero_carry(projection, size), zero_carry(projection, hidden))
 
-  def step(self, product, params, carry, projection, noise, context):
+  def step(self, tape, params, carry, projection, noise, context):
     """The equations above; gates `input`, `forget`, `candidate`, `output`."""
     c, from_input = carry.memory, projection
-    from_hidden = product("hidden", carry.hidden)
+    from_hidden = tape.product("hidden", carry.hidden)
     if self.layer_norm:
       from_input = _normalise(from_input, **params["norm_input"])
       from_hidden = _normalise(from_hidden, **params["norm_hidden"])
@@ -153,16 +152,17 @@ class LSTM(Cell):
       for name in ("i", "f"):
         if name in before:
           before[name] = before[name] + params["peephole"][name] * c
-    f, g = sigmoid(before["f"]), jnp.tanh(before["g"])
-    i = 1 - f if self.coupled else sigmoid(before["i"])
-    c = product("memory", f * c + i * g)
+    f, g = tape.sigmoid(before["f"]), tape.tanh(before["g"])
+    i = 1 - f if self.coupled else tape.sigmoid(before["i"])
+    c = tape.probe("memory", f * c + i * g)
     if self.peepholes:
       before["o"] = before["o"] + params["peephole"]["o"] * c
-    o = sigmoid(before["o"])
+    o = tape.sigmoid(before["o"])
     seen = _normalise(c, **params["norm_memory"]) if self.layer_norm else c
+    # Not recorded: the carry holds c, and one tanh costs less than its storage.
     h = o * jnp.tanh(seen)
     if self.projection:
-      h = product("projection", h)
+      h = tape.product("projection", h)
     gates = {"input": i, "forget": f, "candidate": g, "output": o}
     return MemoryCarry(c, h), gates
 

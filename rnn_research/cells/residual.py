@@ -47,25 +47,26 @@ class Residual(Cell):
       )
     return self.inner.init(key, input_size, hidden_size, initial)
 
-  def project(self, input_params, x):
-    """The inner projection, and x itself for the output."""
-    return self.inner.project(input_params, x), x
+  @property
+  def input_operation(self):
+    """The inner cell's."""
+    return self.inner.input_operation
 
   def initial_carry(self, params, projection):
     """The inner cell's."""
-    return self.inner.initial_carry(params, projection[0])
+    return self.inner.initial_carry(params, projection)
 
   def noise(self, key, time, projection):
     """The inner cell's."""
-    return self.inner.noise(key, time, projection[0])
+    return self.inner.noise(key, time, projection)
 
-  def step(self, product, params, carry, projection, noise, context):
+  def step(self, tape, params, carry, projection, noise, context):
     """The inner cell's."""
-    return self.inner.step(product, params, carry, projection[0], noise, context)
+    return self.inner.step(tape, params, carry, projection, noise, context)
 
-  def output(self, carry, projection):
+  def output(self, carry, x):
     """The inner output plus x."""
-    return self.inner.output(carry, projection[0]) + projection[1]
+    return self.inner.output(carry, x) + x
 
   def output_size(self, hidden_size):
     """The inner cell's."""

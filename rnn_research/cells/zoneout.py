@@ -49,9 +49,10 @@ class Zoneout(Cell):
     """Draws the inner cell's parameters."""
     return self.inner.init(key, input_size, hidden_size, initial)
 
-  def project(self, input_params, x):
+  @property
+  def input_operation(self):
     """The inner cell's."""
-    return self.inner.project(input_params, x)
+    return self.inner.input_operation
 
   def initial_carry(self, params, projection):
     """The inner cell's."""
@@ -73,10 +74,10 @@ class Zoneout(Cell):
       self.inner.noise(inner_key, time, projection),
     )
 
-  def step(self, product, params, carry, projection, noise, context):
+  def step(self, tape, params, carry, projection, noise, context):
     """The inner step, mixed with the old carry."""
     new, gates = self.inner.step(
-      product,
+      tape,
       params,
       carry,
       projection,
@@ -91,9 +92,9 @@ class Zoneout(Cell):
     mixed = jax.tree.map(lambda m, s, n: m * s + (1 - m) * n, keep, carry, new)
     return mixed, gates
 
-  def output(self, carry, projection):
+  def output(self, carry, x):
     """The inner cell's."""
-    return self.inner.output(carry, projection)
+    return self.inner.output(carry, x)
 
   def output_size(self, hidden_size):
     """The inner cell's."""

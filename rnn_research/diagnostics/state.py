@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from rnn_research.array_types import Array, Carry
-from rnn_research.cells import select
+from rnn_research.cells import multiplying, select
 from rnn_research.unroll import Trace
 from rnn_research.unroll.products import as_rows
 
@@ -56,17 +56,11 @@ class _Row(NamedTuple):
 def advance(trace: Trace, initial: Carry, carry: Carry, row: _Row) -> Carry:
   """s_t = F(s_{t-1}): one step of the layer, products written out plainly."""
   cell, params = trace.cell, trace.params
-  operations = dict(cell.products)
-
-  def product(name, value):
-    if name in operations:
-      return operations[name](params[name], value)
-    return value
-
+  tape = multiplying(cell, params)
   projection = cell.project(params["input"], row.x)
   vectors = as_rows(cell.vectors(params), row.x.ndim)
   start = carry if row.reset is None else select(row.reset, initial, carry)
-  new, _ = cell.step(product, vectors, start, projection, row.noise, trace.context)
+  new, _ = cell.step(tape, vectors, start, projection, row.noise, trace.context)
   return select(row.active, new, carry)
 
 

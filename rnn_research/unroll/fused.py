@@ -1,9 +1,9 @@
 """Back-propagation through time by hand: one adjoint for every cell.
 
-The backward scan carries lambda_t = dl/ds_t and, in each step, replays the cell with
-the products' results that the forward scan kept, so that no product is computed
-twice. It emits the cotangents of the products' results; weight gradients are formed
-from them once, behind the scan. Everything a tap can read is in its hands.
+The backward scan carries lambda_t = dl/ds_t and, in each step, plays the cell back
+from what the forward scan recorded, so that no product and no recorded activation is
+computed twice. It emits the cotangents of the products' results; weight gradients
+are formed from them once, behind the scan. Everything a tap can read is in its hands.
 """
 
 import functools
@@ -14,10 +14,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from rnn_research.array_types import Carry, Params
-from rnn_research.cells import select
+from rnn_research.cells import Tape, select
+from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.products import (
   as_rows,
   replay,
+  replay_activation,
   transposed,
   weight_gradient,
 )
@@ -31,16 +33,6 @@ def _zeros(tree):
 
 def _add(a, b):
   return jax.tree.map(jnp.add, a, b)
-
-
-def _widened(tree):
-  """Half precision in float32, so that a sum over all steps loses nothing."""
-
-  def widen(leaf):
-    half = jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype.itemsize < 4
-    return leaf.astype(jnp.float32) if half else leaf
-
-  return jax.tree.map(widen, tree)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -74,23 +66,30 @@ def _backward(plan, measure, saved, carry_cotangents):
     cell.vectors(params),
   )
 
-  def replay_step(nudges, vectors, start, projection, results, noise, ctx, cut):
+  def replay_step(
+    nudges, vectors, start, projection, results, recorded, noise, ctx, cut
+  ):
     """One step again; `cut` keeps the cotangent from passing any product."""
-    values = {}
+    values, played = {}, iter(recorded)
 
     def product(name, value):
-      if name not in operations:
-        return value + nudges[name] if name in nudges else value
       values[name] = value
       passing = lax.stop_gradient(value) if cut else value
       return replay(operations[name], backward_weights[name], passing, results[name])
 
-    new, gates = cell.step(product, vectors, start, projection, noise, ctx)
+    def activation(function, value):
+      return replay_activation(function, value, next(played))
+
+    def probe(name, value):
+      return value + nudges[name] if name in nudges else value
+
+    tape = Tape(product, activation, probe)
+    new, gates = cell.step(tape, vectors, start, projection, noise, ctx)
     return new, (gates, values)
 
   def body(state, step):
     later, d_vectors, d_context, d_initial = state
-    time, carry_cotangent, before, projection, results, row = step
+    time, carry_cotangent, before, projection, results, recorded, row = step
     total = _add(later, carry_cotangent)  # dl/ds_t
     start = before
     if row.resets is not None:
@@ -100,7 +99,7 @@ def _backward(plan, measure, saved, carry_cotangents):
 
     def through(nudges, vectors, start, projection, results, ctx, cut=False):
       return replay_step(
-        nudges, vectors, start, projection, results, row.noise, ctx, cut
+        nudges, vectors, start, projection, results, recorded, row.noise, ctx, cut
       )
 
     nudges = {}
@@ -138,7 +137,7 @@ def _backward(plan, measure, saved, carry_cotangents):
       earlier = select(row.resets, nothing, d_start)
     earlier = select(row.active, earlier, total)
     state = (earlier, _add(d_vectors, d_row), _add(d_context, d_ctx), d_initial)
-    return state, (d_projection, d_results, reading)
+    return state, (Distinct.of((d_projection, d_results)), reading)
 
   time = trajectory_length(trajectory)
   before = _shifted(plan, trajectory, initial_carry)
@@ -154,19 +153,21 @@ def _backward(plan, measure, saved, carry_cotangents):
     before,
     trajectory.projections,
     trajectory.results,
+    trajectory.recorded,
     rows._replace(xs=None),
   )
   state, emitted = lax.scan(body, state, steps, reverse=not plan.reverse)
   earlier, d_vectors, d_context, d_initial = state
-  d_projections, d_results, readings = emitted
+  d_projections, d_results = emitted[0].tree()
+  readings = emitted[1]
 
   starts = before
   if rows.resets is not None:
     starts = jax.vmap(lambda r, c: select(r, initial_carry, c))(rows.resets, before)
 
-  def multiplied(start, projection, results, noise):
+  def multiplied(start, projection, results, recorded, noise):
     _, (_, values) = replay_step(
-      {}, one_row, start, projection, results, noise, context, True
+      {}, one_row, start, projection, results, recorded, noise, context, True
     )
     return values
 
@@ -174,7 +175,11 @@ def _backward(plan, measure, saved, carry_cotangents):
   values = {}
   if operations:
     values = jax.vmap(multiplied)(
-      starts, trajectory.projections, trajectory.results, rows.noise
+      starts,
+      trajectory.projections,
+      trajectory.results,
+      trajectory.recorded,
+      rows.noise,
     )
   if measure is not None:
     after = measure.after(Stacked(d_projections, d_results, values))
@@ -184,17 +189,12 @@ def _backward(plan, measure, saved, carry_cotangents):
     name: weight_gradient(operation, params[name], values[name], d_results[name])
     for name, operation in operations.items()
   }
-
-  def projected(input_params, xs):
-    return jax.vmap(functools.partial(cell.project, _widened(input_params)))(
-      _widened(xs)
-    )
-
-  projections, pull_projection = jax.vjp(projected, params["input"], rows.xs)
-  d_params["input"], d_xs = pull_projection(
-    jax.tree.map(lambda d, z: d.astype(z.dtype), d_projections, projections)
+  d_params["input"] = weight_gradient(
+    cell.input_operation, params["input"], rows.xs, d_projections
   )
   d_params.update(pull_rows(d_vectors)[0])
+  project = jax.vmap(functools.partial(cell.project, params["input"]))
+  d_xs = jax.vjp(project, rows.xs)[1](d_projections)[0]
   d_rows = Rows(xs=d_xs, active=None, resets=None, noise=None)
   return d_params, d_rows, _add(earlier, d_initial), d_context, readings
 
@@ -237,10 +237,12 @@ def _probed(cell, vectors, start, projection, results, row, context):
   probes = {}
 
   def product(name, value):
-    if name in results:
-      return results[name]
+    return results[name]
+
+  def probe(name, value):
     probes[name] = value
     return value
 
-  cell.step(product, vectors, start, projection, row.noise, context)
+  tape = Tape(product, probe=probe)
+  cell.step(tape, vectors, start, projection, row.noise, context)
   return {name: probes[name] for name in cell.probes}

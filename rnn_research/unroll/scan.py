@@ -7,7 +7,8 @@ import jax
 from jax import lax
 
 from rnn_research.array_types import Active, Array, Carry, Params, Projection, Resets
-from rnn_research.cells import Cell, select
+from rnn_research.cells import Cell, Tape, select
+from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.products import as_rows
 
 
@@ -42,11 +43,22 @@ class Rows(NamedTuple):
 
 
 class Trajectory(NamedTuple):
-  """The forward pass, kept for the backward one; leaves (time, batch, ...)."""
+  """The forward pass, kept for the backward one; leaves (time, batch, ...).
+
+  What the backward pass doesn't use is never stored: the compiler drops it from the
+  loop. A cell that records its gates needs neither projections nor results.
+
+  Attributes:
+    carries: s_t.
+    projections: of the inputs.
+    results: of the products.
+    recorded: of the activations, in the order of the step.
+  """
 
   carries: Carry
   projections: Projection
   results: dict[str, Array]
+  recorded: tuple[Array, ...]
 
 
 def scan_cell(
@@ -62,18 +74,21 @@ def scan_cell(
 
   def body(carry, row):
     projection = row.xs if plan.whole_projection else project(row.xs)
-    results = {}
+    results, recorded = {}, []
 
     def product(name, value):
-      if name in operations:
-        results[name] = operations[name](params[name], value)
-        return results[name]
-      return value
+      results[name] = operations[name](params[name], value)
+      return results[name]
+
+    def activation(function, value):
+      recorded.append(function(value))
+      return recorded[-1]
 
     start = carry if row.resets is None else select(row.resets, initial_carry, carry)
-    new, _ = cell.step(product, vectors, start, projection, row.noise, context)
+    tape = Tape(product, activation)
+    new, _ = cell.step(tape, vectors, start, projection, row.noise, context)
     # A skipped step leaves the carry as it came in, before any reset.
     new = select(row.active, new, carry)
-    return new, Trajectory(new, projection, results)
+    return new, Distinct.of(Trajectory(new, projection, results, tuple(recorded)))
 
-  return lax.scan(body, initial_carry, rows, reverse=plan.reverse)[1]
+  return lax.scan(body, initial_carry, rows, reverse=plan.reverse)[1].tree()

@@ -5,7 +5,7 @@ from typing import Any
 from jaxtyping import Float
 
 from rnn_research.array_types import Array, Carry, Params
-from rnn_research.cells import Cell
+from rnn_research.cells import Cell, multiplying
 from rnn_research.unroll.products import as_rows
 
 
@@ -26,16 +26,12 @@ def step(
     x: (batch, *features).
     context: as in `unroll`.
   """
-  operations = dict(cell.products)
   projection = cell.project(params["input"], x)
   if carry is None:
     carry = cell.initial_carry(params, projection)
 
-  def product(name, value):
-    if name in operations:
-      return operations[name](params[name], value)
-    return value
-
   vectors = as_rows(cell.vectors(params), x.ndim)
-  carry, _ = cell.step(product, vectors, carry, projection, None, context)
-  return carry, cell.output(carry, projection)
+  carry, _ = cell.step(
+    multiplying(cell, params), vectors, carry, projection, None, context
+  )
+  return carry, cell.output(carry, x)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Float, Int
 
 from rnn_research.array_types import Array, Carry, Inputs, Params, Projection
-from rnn_research.cells import Cell
+from rnn_research.cells import Cell, Tape
 from rnn_research.unroll.products import as_rows
 
 
@@ -111,15 +111,17 @@ def make_sinks(
     values, results, probes = {}, {}, {}
 
     def product(name, value):
-      if name in cell.probes:
-        probes[name] = value
-        return value
       values[name] = value
       results[name] = operations[name](params[name], value)
       return results[name]
 
+    def probe(name, value):
+      probes[name] = value
+      return value
+
     vectors = as_rows(cell.vectors(params), x.ndim)
-    new, gates = cell.step(product, vectors, carry, projection, None, context)
+    tape = Tape(product, probe=probe)
+    new, gates = cell.step(tape, vectors, carry, projection, None, context)
     event = Event(
       time=jnp.zeros((), jnp.int32),
       start=carry,

@@ -80,15 +80,13 @@ def unroll(
     carries = scan_cell(plan, params, rows, initial_carry, context).carries
 
   last = jax.tree.map(lambda c: c[0 if reverse else -1], carries)
-  return last, _outputs(cell, params, xs, carries, active)
+  return last, _outputs(cell, xs, carries, active)
 
 
-def _outputs(cell, params, xs, carries, active):
+def _outputs(cell, xs, carries, active):
   """Outputs of all steps, outside the scan and its adjoint.
 
-  So dl/ds_t is one well-defined object: the output is a function of s_t. Where a
-  cell's output ignores the projection, the compiler drops the second projection.
+  So dl/ds_t is one well-defined object: the output is a function of s_t.
   """
-  projections = jax.vmap(lambda x: cell.project(params["input"], x))(xs)
-  ys = jax.vmap(cell.output)(carries, projections)
+  ys = jax.vmap(cell.output)(carries, xs)
   return select(active, ys, jnp.zeros_like(ys))

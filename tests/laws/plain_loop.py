@@ -7,6 +7,8 @@ product, differentiated by JAX; lengths, resets and direction are written anew.
 import jax
 import jax.numpy as jnp
 
+from rnn_research.cells import Tape
+
 
 def rows_of(cell, params, rank):
   """The cell's vectors, broadcastable at `rank` without rank promotion."""
@@ -37,16 +39,14 @@ def added(tree, offsets):
   return tree if offsets is None else jax.tree.map(jnp.add, tree, offsets)
 
 
-def plain_product(cell, params):
-  """Multiplies by the weight; a probe passes."""
+def plain_tape(cell, params):
+  """Multiplies by the weight, and applies what it is given."""
   operations = dict(cell.products)
 
   def product(name, value):
-    if name in operations:
-      return operations[name](params[name], value)
-    return value
+    return operations[name](params[name], value)
 
-  return product
+  return Tape(product)
 
 
 def plain_loop(
@@ -60,13 +60,13 @@ def plain_loop(
   reverse=False,
   key=None,
   context=None,
-  product_at=None,
+  tape_at=None,
   carry_offsets=None,
   projection_offsets=None,
 ):
   """(carry, outputs, gates) of a cell over (time, batch, ...).
 
-  `product_at(t)` replaces the plain product; the offsets, leading axis time, are
+  `tape_at(t)` replaces the plain tape; the offsets, leading axis time, are
   added to the carry behind each valid step and to the projection in it.
   """
   time, batch = xs.shape[:2]
@@ -85,10 +85,10 @@ def plain_loop(
       boundary = t + 1 if reverse else t
       if boundary < time:
         start = where(resets[boundary], initial_carry, carry)
-    product = plain_product(cell, params) if product_at is None else product_at(t)
-    new, gates[t] = cell.step(product, vectors, start, seen, at(noise, t), context)
+    tape = plain_tape(cell, params) if tape_at is None else tape_at(t)
+    new, gates[t] = cell.step(tape, vectors, start, seen, at(noise, t), context)
     carry = where(valid, added(new, at(carry_offsets, t)), carry)
-    y = cell.output(carry, projection)
+    y = cell.output(carry, x)
     outputs[t] = where(valid, y, jnp.zeros_like(y))
   stacked = jax.tree.map(lambda *g: jnp.stack(g), *gates)
   return carry, jnp.stack(outputs), stacked

@@ -41,7 +41,7 @@ class MinGRU(Cell):
     """Zeros."""
     return HiddenCarry(zero_carry(projection, projection.shape[-1] // 2))
 
-  def step(self, product, params, carry, projection, noise, context):
+  def step(self, tape, params, carry, projection, noise, context):
     """The equation above."""
     gate, candidate = jnp.split(projection, 2, axis=-1)
     z = jax.nn.sigmoid(gate)
@@ -79,16 +79,17 @@ class Attention(Cell):
     """Zeros."""
     return HiddenCarry(zero_carry(projection, projection.shape[-1] // 3))
 
-  def step(self, product, params, carry, projection, noise, context):
+  def step(self, tape, params, carry, projection, noise, context):
     """Dot-product attention, then a GRU step."""
-    query = product("query", carry.hidden)
+    query = tape.product("query", carry.hidden)
     weights = jax.nn.softmax(jnp.einsum("bh,bsh->bs", query, context))
     seen = jnp.einsum("bs,bsh->bh", weights, context)
 
     def wider(name, value):
-      return product(name, jnp.concatenate([value, seen], axis=-1))
+      return tape.product(name, jnp.concatenate([value, seen], axis=-1))
 
-    new, gates = GRU().step(wider, params, carry, projection, noise, None)
+    tape_of_gru = dataclasses.replace(tape, product=wider)
+    new, gates = GRU().step(tape_of_gru, params, carry, projection, noise, None)
     return new, gates | {"attention": weights}
 
 
@@ -101,10 +102,10 @@ class Dropped(Elman):
     shape = (time, *projection.shape)
     return 2 * jax.random.bernoulli(key, 0.5, shape).astype(projection.dtype)
 
-  def step(self, product, params, carry, projection, noise, context):
+  def step(self, tape, params, carry, projection, noise, context):
     """The Elman step from a state that is partly gone."""
     seen = carry.hidden if noise is None else noise * carry.hidden
-    return HiddenCarry(jnp.tanh(projection + product("hidden", seen))), {}
+    return HiddenCarry(jnp.tanh(projection + tape.product("hidden", seen))), {}
 
 
 def convolve(weights, value):
@@ -145,9 +146,10 @@ class ConvolutionalLSTM(LSTM):
       "peephole": {"i": zeros, "f": zeros, "o": zeros},
     }
 
-  def project(self, input_params, x):
+  @property
+  def input_operation(self):
     """A convolution of the input; a leading time axis is not needed here."""
-    return convolve(input_params, x)
+    return convolve
 
 
 class Subject(NamedTuple):

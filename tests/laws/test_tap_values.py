@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
+from rnn_research.cells import Tape
 from rnn_research.unroll import Measure, make_sinks, scaled_norm, unroll
 from tests.laws.closeness import assert_close, assert_same
 from tests.laws.losses import loss, unoptimised
@@ -89,21 +90,21 @@ def test_adjoints_are_finite_differences(float64, name, reverse):
 
   def perturbed(offsets):
     operations = dict(s.cell.products)
-    nudged = offsets["products"] | offsets["probes"]
 
-    def product_at(t):
+    def tape_at(t):
       def product(name, value):
-        if name in operations:
-          value = operations[name](s.params[name], value)
-        return value + nudged[name][t]
+        return operations[name](s.params[name], value) + offsets["products"][name][t]
 
-      return product
+      def probe(name, value):
+        return value + offsets["probes"][name][t]
+
+      return Tape(product, probe=probe)
 
     carry, outputs, _ = plain_loop(
       s.cell,
       s.params,
       s.xs,
-      product_at=product_at,
+      tape_at=tape_at,
       carry_offsets=offsets["adjoint"],
       projection_offsets=offsets["projection"],
       **options(s, reverse),
@@ -138,20 +139,20 @@ def test_one_step_back_and_its_direct_part(float64, name, reverse):
     def one(start, projection, noise, adjoint):
       stored = {}
 
-      def keep(name, value):
-        if name not in operations:
-          return value
+      def store(name, value):
         stored[name] = operations[name](s.params[name], value)
         return stored[name]
 
       def hold(name, value):
-        return stored[name] if name in operations else value
+        return stored[name]
 
-      new, _ = s.cell.step(keep, vectors, start["at"], projection, noise, s.context)
+      def stepped_from(begin, product):
+        tape = Tape(product)
+        return s.cell.step(tape, vectors, begin, projection, noise, s.context)[0]
+
+      new = stepped_from(start["at"], store)
       if held:
-        new, _ = s.cell.step(
-          hold, vectors, start["moved"], projection, noise, s.context
-        )
+        new = stepped_from(start["moved"], hold)
       return sum((n * a).sum(-1) for n, a in zip(new, adjoint, strict=True))
 
     return jax.vmap(one)(start, projections, noise, inside["adjoint"])
@@ -189,17 +190,15 @@ def test_gates_and_multiplied_values_are_the_forward_ones(float64, name, reverse
   operations = dict(s.cell.products)
   multiplied = [{} for _ in range(TIME)]
 
-  def product_at(t):
+  def tape_at(t):
     def product(name, value):
-      if name not in operations:
-        return value
       multiplied[t][name] = value
       return operations[name](s.params[name], value)
 
-    return product
+    return Tape(product)
 
   _, _, gates = plain_loop(
-    s.cell, s.params, s.xs, product_at=product_at, **options(s, reverse)
+    s.cell, s.params, s.xs, tape_at=tape_at, **options(s, reverse)
   )
   values = jax.tree.map(lambda *steps: jnp.stack(steps), *multiplied)
   valid = np.arange(TIME)[:, None] < s.lengths[None]
@@ -229,19 +228,17 @@ def test_weight_gradients_of_single_steps(float64, name, reverse):
   @unoptimised
   @jax.grad
   def of_each_step(copies):
-    def product_at(t):
+    def tape_at(t):
       def product(name, value):
-        if name not in copies:
-          return value
         result = jnp.einsum("bi,bio->bo", value, copies[name][t])
         bias = s.params[name].get("bias", jnp.zeros(0))
         missing = result.shape[-1] - bias.shape[-1]
         return result + jnp.pad(bias, (missing, 0))[None]
 
-      return product
+      return Tape(product)
 
     carry, outputs, _ = plain_loop(
-      s.cell, s.params, s.xs, product_at=product_at, **options(s, reverse)
+      s.cell, s.params, s.xs, tape_at=tape_at, **options(s, reverse)
     )
     return loss(carry, outputs)
 
