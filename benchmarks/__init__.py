@@ -1,0 +1,1 @@
+"""Measurements of speed and of what compiles; run from the checkout."""
