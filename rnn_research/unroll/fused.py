@@ -89,11 +89,8 @@ def _backward(plan, measure, saved, carry_cotangents):
 
   def body(state, step):
     later, d_vectors, d_context, d_initial = state
-    time, carry_cotangent, before, projection, results, recorded, row = step
+    time, carry_cotangent, start, projection, results, recorded, row = step
     total = _add(later, carry_cotangent)  # dl/ds_t
-    start = before
-    if row.resets is not None:
-      start = select(row.resets, initial_carry, before)
     nothing = _zeros(total)
     adjoint = select(row.active, total, nothing)
 
@@ -140,7 +137,6 @@ def _backward(plan, measure, saved, carry_cotangents):
     return state, (Distinct.of((d_projection, d_results)), reading)
 
   time = trajectory_length(trajectory)
-  before = _shifted(plan, trajectory, initial_carry)
   state = (
     _zeros(jax.tree.map(lambda c: c[0], trajectory.carries)),
     _zeros(one_row),
@@ -150,7 +146,7 @@ def _backward(plan, measure, saved, carry_cotangents):
   steps = (
     jnp.arange(time),
     carry_cotangents,
-    before,
+    trajectory.starts,
     trajectory.projections,
     trajectory.results,
     trajectory.recorded,
@@ -160,10 +156,6 @@ def _backward(plan, measure, saved, carry_cotangents):
   earlier, d_vectors, d_context, d_initial = state
   d_projections, d_results = emitted[0].tree()
   readings = emitted[1]
-
-  starts = before
-  if rows.resets is not None:
-    starts = jax.vmap(lambda r, c: select(r, initial_carry, c))(rows.resets, before)
 
   def multiplied(start, projection, results, recorded, noise):
     _, (_, values) = replay_step(
@@ -175,7 +167,7 @@ def _backward(plan, measure, saved, carry_cotangents):
   values = {}
   if operations:
     values = jax.vmap(multiplied)(
-      starts,
+      trajectory.starts,
       trajectory.projections,
       trajectory.results,
       trajectory.recorded,
@@ -205,17 +197,6 @@ fused_scan.defvjp(_forward, _backward)
 def trajectory_length(trajectory: Trajectory) -> int:
   """Steps of the forward pass."""
   return jax.tree.leaves(trajectory.carries)[0].shape[0]
-
-
-def _shifted(plan: Plan, trajectory: Trajectory, initial_carry: Carry) -> Carry:
-  """The carry each step began with, before any reset."""
-
-  def shift(first, carries):
-    if plan.reverse:
-      return jnp.concatenate([carries[1:], first[None]])
-    return jnp.concatenate([first[None], carries[:-1]])
-
-  return jax.tree.map(shift, initial_carry, trajectory.carries)
 
 
 def _spread(vectors: Params, carries: Carry, rank: int) -> Params:

@@ -49,12 +49,15 @@ class Trajectory(NamedTuple):
   loop. A cell that records its gates needs neither projections nor results.
 
   Attributes:
+    starts: what each step began with, s_{t-1}, after any reset. Stored, although the
+      carries hold it one step on: the shifted copy of a stack costs more.
     carries: s_t.
     projections: of the inputs.
     results: of the products.
     recorded: of the activations, in the order of the step.
   """
 
+  starts: Carry
   carries: Carry
   projections: Projection
   results: dict[str, Array]
@@ -89,6 +92,7 @@ def scan_cell(
     new, _ = cell.step(tape, vectors, start, projection, row.noise, context)
     # A skipped step leaves the carry as it came in, before any reset.
     new = select(row.active, new, carry)
-    return new, Distinct.of(Trajectory(new, projection, results, tuple(recorded)))
+    kept = Trajectory(start, new, projection, results, tuple(recorded))
+    return new, Distinct.of(kept)
 
   return lax.scan(body, initial_carry, rows, reverse=plan.reverse)[1].tree()
