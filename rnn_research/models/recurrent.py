@@ -103,7 +103,10 @@ class Recurrent(nn.Module):
       adjoint=self.adjoint,
       taps=self._taps(trace),
     )
-    return LayerOutput(carry, ys, ys[0] if self.reverse else summarise(ys, lengths))
+    summary = self.cell.output(carry, xs[0] if self.reverse else summarise(xs, lengths))
+    if lengths is not None:
+      summary = jnp.where((lengths > 0)[:, None], summary, 0)
+    return LayerOutput(carry, ys, summary)
 
   def _keep(self, trace: Trace) -> None:
     if self.is_initializing() or not self.is_mutable_collection("traces"):

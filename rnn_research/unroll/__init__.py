@@ -1,5 +1,6 @@
 """A cell over time: the scan, its adjoint, and what can be read on the way back."""
 
+from rnn_research.unroll.segments import balanced_segments
 from rnn_research.unroll.streaming import step
 from rnn_research.unroll.taps import (
   Event,
@@ -18,6 +19,7 @@ __all__ = [
   "Readings",
   "Stacked",
   "Trace",
+  "balanced_segments",
   "make_sinks",
   "scaled_norm",
   "step",

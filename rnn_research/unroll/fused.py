@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
 from rnn_research.array_types import Carry, Params
 from rnn_research.cells import Tape, select
@@ -41,20 +42,44 @@ def fused_scan(
   measure: Measure | None,
   params: Params,
   rows: Rows,
+  first: Carry,
   initial_carry: Carry,
   context: Any,
   sinks: Readings | None,
-) -> Carry:
-  """The carries of all steps, (time, batch, ...), with the adjoint below."""
-  return scan_cell(plan, params, rows, initial_carry, context).carries
+) -> tuple[Carry, Carry]:
+  """The last carry and those of all steps, (time, batch, ...); the adjoint is below."""
+  last, trajectory = scan_cell(plan, params, rows, first, initial_carry, context)
+  return last, trajectory.carries
 
 
-def _forward(plan, measure, params, rows, initial_carry, context, sinks):
-  trajectory = scan_cell(plan, params, rows, initial_carry, context)
-  return trajectory.carries, (params, rows, initial_carry, context, trajectory)
+def _forward(plan, measure, *arguments):
+  # Which arguments are differentiated is not asked: what nobody reads is dropped.
+  params, rows, first, initial_carry, context, _ = jax.tree.map(
+    lambda primal: primal.value, arguments
+  )
+  last, trajectory = scan_cell(plan, params, rows, first, initial_carry, context)
+  return (last, trajectory.carries), (params, rows, initial_carry, context, trajectory)
 
 
-def _backward(plan, measure, saved, carry_cotangents):
+def _add_given(tree, given):
+  """Adds a list with one entry a leaf, None where there is nothing to add."""
+  leaves, structure = jax.tree.flatten(tree)
+  added = [a if b is None else a + b for a, b in zip(leaves, given, strict=True)]
+  return jax.tree.unflatten(structure, added)
+
+
+def _given(cotangents):
+  """The cotangents as a list, None for those that are zero by construction.
+
+  A loss on the last state alone, or on h and not on c, then stores no zeros.
+  """
+  return [
+    None if isinstance(leaf, SymbolicZero) else leaf
+    for leaf in jax.tree.leaves(cotangents)
+  ]
+
+
+def _backward(plan, measure, saved, cotangents):
   params, rows, initial_carry, context, trajectory = saved
   cell = plan.cell
   operations = dict(cell.products)
@@ -89,8 +114,8 @@ def _backward(plan, measure, saved, carry_cotangents):
 
   def body(state, step):
     later, d_vectors, d_context, d_initial = state
-    time, carry_cotangent, start, projection, results, recorded, row = step
-    total = _add(later, carry_cotangent)  # dl/ds_t
+    time, given, start, projection, results, recorded, row = step
+    total = _add_given(later, given)  # dl/ds_t
     nothing = _zeros(total)
     adjoint = select(row.active, total, nothing)
 
@@ -138,14 +163,14 @@ def _backward(plan, measure, saved, carry_cotangents):
 
   time = trajectory_length(trajectory)
   state = (
-    _zeros(jax.tree.map(lambda c: c[0], trajectory.carries)),
+    _add_given(_zeros(trajectory_at(trajectory, 0)), _given(cotangents[0])),
     _zeros(one_row),
     _zeros(context),
     _zeros(initial_carry),
   )
   steps = (
     jnp.arange(time),
-    carry_cotangents,
+    _given(cotangents[1]),
     trajectory.starts,
     trajectory.projections,
     trajectory.results,
@@ -188,10 +213,15 @@ def _backward(plan, measure, saved, carry_cotangents):
   project = jax.vmap(functools.partial(cell.project, params["input"]))
   d_xs = jax.vjp(project, rows.xs)[1](d_projections)[0]
   d_rows = Rows(xs=d_xs, active=None, resets=None, noise=None)
-  return d_params, d_rows, _add(earlier, d_initial), d_context, readings
+  return d_params, d_rows, earlier, d_initial, d_context, readings
 
 
-fused_scan.defvjp(_forward, _backward)
+fused_scan.defvjp(_forward, _backward, symbolic_zeros=True)
+
+
+def trajectory_at(trajectory: Trajectory, time: int) -> Carry:
+  """The carry behind one step."""
+  return jax.tree.map(lambda leaf: leaf[time], trajectory.carries)
 
 
 def trajectory_length(trajectory: Trajectory) -> int:

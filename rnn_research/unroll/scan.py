@@ -65,9 +65,18 @@ class Trajectory(NamedTuple):
 
 
 def scan_cell(
-  plan: Plan, params: Params, rows: Rows, initial_carry: Carry, context: Any
-) -> Trajectory:
-  """Runs the cell over time; carries are in input order whatever the direction."""
+  plan: Plan,
+  params: Params,
+  rows: Rows,
+  first: Carry,
+  initial_carry: Carry,
+  context: Any,
+) -> tuple[Carry, Trajectory]:
+  """Runs the cell over time, from the carry `first`; resets go to `initial_carry`.
+
+  Returns:
+    The last carry in processing order, and the trajectory in input order.
+  """
   cell = plan.cell
   operations = dict(cell.products)
   vectors = as_rows(cell.vectors(params), rows.xs.ndim - 1)
@@ -95,4 +104,5 @@ def scan_cell(
     kept = Trajectory(start, new, projection, results, tuple(recorded))
     return new, Distinct.of(kept)
 
-  return lax.scan(body, initial_carry, rows, reverse=plan.reverse)[1].tree()
+  last, kept = lax.scan(body, first, rows, reverse=plan.reverse)
+  return last, kept.tree()

@@ -65,7 +65,8 @@ class Measure(NamedTuple):
   Attributes:
     inside: Event -> small pytree, in every step of the backward scan. For what
       exists only there; whatever can wait belongs to `after`.
-    after: Stacked -> pytree, once behind the scan.
+    after: Stacked -> pytree with leading axis time, once behind the scan (of each
+      segment). Each step by itself: what stands at t depends on step t alone.
   """
 
   inside: Callable[[Event], Any] = _nothing

@@ -10,6 +10,7 @@ from rnn_research.array_types import Array, Carry, Inputs, Key, Lengths, Params,
 from rnn_research.cells import Cell, select
 from rnn_research.unroll.fused import fused_scan
 from rnn_research.unroll.scan import Plan, Rows, scan_cell
+from rnn_research.unroll.segments import in_segments
 from rnn_research.unroll.taps import Measure, Readings
 
 
@@ -26,6 +27,7 @@ def unroll(
   context: Any = None,
   adjoint: Literal["fused", "autodiff"] = "fused",
   projection: Literal["step", "whole"] = "step",
+  segments: tuple[int, ...] = (),
   taps: tuple[Measure, Readings] | None = None,
 ) -> tuple[Carry, Float[Array, "time batch *outputs"]]:
   """Runs a cell over a sequence, forward or backward in time.
@@ -47,13 +49,17 @@ def unroll(
       only; "autodiff" differentiates the scan, in either mode, and is its oracle.
     projection: "step" multiplies each input in its own step, "whole" all of them
       before the scan (more memory; for devices that reward large products).
+    segments: steps of the segments of each level, outermost first, as made by
+      `balanced_segments`: memory for long sequences, paid with a forward pass a
+      level. () keeps every step. The outputs still take their place where the loss
+      uses them; a loss on the last carry alone doesn't.
     taps: (measure, sinks), as made by `make_sinks`; needs the fused adjoint.
 
   Returns:
     The carry behind the last step in processing order, and the outputs.
 
   Raises:
-    ValueError: if taps are asked of autodiff.
+    ValueError: if taps are asked of autodiff, or a segment is not positive.
   """
   time, batch = xs.shape[:2]
   active = None
@@ -69,18 +75,26 @@ def unroll(
     initial_carry = cell.initial_carry(params, first)
   noise = None if key is None else cell.noise(key, time, first)
 
-  plan = Plan(cell, reverse, projection == "whole")
-  rows = Rows(xs, active, resets, noise)
-  if adjoint == "fused":
-    measure, sinks = taps or (None, None)
-    carries = fused_scan(plan, measure, params, rows, initial_carry, context, sinks)
-  elif taps is not None:
+  if taps is not None and adjoint != "fused":
     raise ValueError("taps are read in the fused adjoint; set adjoint='fused'")
-  else:
-    carries = scan_cell(plan, params, rows, initial_carry, context).carries
+  if any(steps < 1 for steps in segments):
+    raise ValueError(f"segments: {segments} holds one of no steps; use at least 1")
+  plan = Plan(cell, reverse, projection == "whole")
+  measure, sinks = taps or (None, None)
 
-  last = jax.tree.map(lambda c: c[0 if reverse else -1], carries)
-  return last, _outputs(cell, xs, carries, active)
+  def run(carry, steps):
+    rows, sinks = steps
+    if adjoint == "fused":
+      carry, carries = fused_scan(
+        plan, measure, params, rows, carry, initial_carry, context, sinks
+      )
+    else:
+      carry, trajectory = scan_cell(plan, params, rows, carry, initial_carry, context)
+      carries = trajectory.carries
+    return carry, _outputs(cell, rows.xs, carries, rows.active)
+
+  steps = (Rows(xs, active, resets, noise), sinks)
+  return in_segments(run, segments, initial_carry, steps, reverse)
 
 
 def _outputs(cell, xs, carries, active):
