@@ -1,13 +1,12 @@
 """What was measured, as rows on disk."""
 
-import json
-import os
 import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.entries import Entry
+from benchmarks.files import write_environment, write_json
 from benchmarks.ratios import ratio_of
 from benchmarks.team import JAX_PEERS, LIMIT, OURS, Member
 
@@ -90,16 +89,10 @@ class Record:
 
   def write(self) -> None:
     """Both files, each replaced in one move."""
-    _replace(self._output, self.rows)
+    write_json(self._output, self.rows)
     environment = self.environment | {
       "versions": self.versions,
       "missing": self.missing,
       "failures": self.failures,
     }
-    _replace(self._output.with_suffix(".environment.json"), environment)
-
-
-def _replace(path: pathlib.Path, content: Any) -> None:
-  beside = path.with_name(path.name + ".part")
-  beside.write_text(json.dumps(content, indent=1) + "\n")
-  os.replace(beside, path)
+    write_environment(self._output, environment)

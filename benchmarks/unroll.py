@@ -28,9 +28,7 @@ Exit codes: 0 finished, 2 bad input.
 """
 
 import os
-import pathlib
 import time
-from typing import Any
 
 from absl import flags, logging
 
@@ -38,12 +36,12 @@ from benchmarks import entries as entry_lists
 from benchmarks import machine
 from benchmarks.entries import CELLS, DIRECTIONS, SHAPES, Entry, make_entries
 from benchmarks.figure import draw
+from benchmarks.files import output_path
 from benchmarks.interleave import WorkerFailed, rounds
 from benchmarks.record import SETTINGS, Record, devices_of
 from benchmarks.tables import summary, tables
 from benchmarks.team import LIMIT, OURS, PEERS, Team
 from rnn_research import command
-from rnn_research.errors import UserError
 
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file to write.", required=True)
 _SETTING = flags.DEFINE_enum("setting", "both", [*SETTINGS, "both"], "See above.")
@@ -63,7 +61,7 @@ _SECONDS = flags.DEFINE_float(
 
 def main(_) -> int:
   """Measures entry after entry and writes what is known so far."""
-  output = _output(_OUTPUT.value)
+  output = output_path(_OUTPUT.value)
   todo = make_entries(
     entry_lists.read_names("--cells", _CELLS.value, CELLS),
     entry_lists.read_shapes(_SHAPES.value),
@@ -116,22 +114,13 @@ def _measure(team: Team, entry: Entry, record: Record) -> str:
 
 
 def _left(todo: list[Entry], done: int, elapsed: float) -> str:
-  """Time that the rest will take, with cost = fixed + products."""
+  """Time that the rest will take, if an entry costs so much and its products."""
 
   def cost(some: list[Entry]) -> float:
-    return sum(10 + entry.work() / 1e9 for entry in some)
+    return sum(_SECONDS.value + 4 + entry.work() / 2.5e9 for entry in some)
 
   seconds = elapsed * cost(todo[done:]) / cost(todo[:done])
   return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-
-
-def _output(name: Any) -> pathlib.Path:
-  output = pathlib.Path(name)
-  if output.suffix != ".json":
-    raise UserError("--output", f"{name!r} is no JSON file", "write FILE.json")
-  if not output.parent.is_dir():
-    raise UserError("--output", f"no folder {str(output.parent)!r}", "make it first")
-  return output
 
 
 if __name__ == "__main__":
