@@ -71,6 +71,20 @@ def read_shapes(texts: Sequence[str]) -> list[Shape]:
   return shapes
 
 
+def read_lengths(flag: str, texts: Sequence[str]) -> list[int]:
+  """Ascending numbers of time steps.
+
+  Raises:
+    UserError: there is none, or one isn't a positive number.
+  """
+  for text in texts:
+    if not (text.strip().isdecimal() and int(text)):
+      raise UserError(flag, f"{text!r} is not a length", "write 100,1000")
+  if not texts:
+    raise UserError(flag, "empty", "write 100,1000")
+  return sorted({int(text) for text in texts})
+
+
 def read_names(
   flag: str, names: Sequence[str], known: Sequence[str]
 ) -> tuple[str, ...]:

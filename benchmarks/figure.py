@@ -1,7 +1,8 @@
 """The ratios of all entries, one panel a setting."""
 
+import contextlib
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import matplotlib
@@ -36,31 +37,52 @@ def draw(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
   by_setting = {s: groups([r for r in rows if r["setting"] == s]) for s in settings}
   entries = [label(key) for key in by_setting[settings[0]]]
   height = MARGIN + LINE * len(entries)
-  look = RC | {"svg.fonttype": "none", "svg.hashsalt": "rnn_research"}
-  with matplotlib.rc_context(look):
-    figure, panels = plt.subplots(
-      1,
-      len(settings),
-      figsize=(3 + 4 * len(settings), height),
-      sharex=True,
-      sharey=True,
-      squeeze=False,
-      layout="constrained",
-    )
-    for panel, setting in zip(panels[0], settings, strict=True):
+  with canvas(path, (3 + 4 * len(settings), height), len(settings), sharey=True) as (
+    figure,
+    panels,
+  ):
+    for panel, setting in zip(panels, settings, strict=True):
       _panel(panel, by_setting[setting])
       panel.set_title(TITLES[setting])
-    panels[0, 0].set_yticks(range(len(entries)), entries)
-    panels[0, 0].set_ylim(len(entries) - 0.5, -0.5)
+    panels[0].set_yticks(range(len(entries)), entries)
+    panels[0].set_ylim(len(entries) - 0.5, -0.5)
     handles = {}
-    for panel in panels[0]:
+    for panel in panels:
       marks, names = panel.get_legend_handles_labels()
       handles |= dict(zip(names, marks, strict=True))
     figure.legend(
       handles.values(), handles, loc="outside lower center", ncols=len(handles)
     )
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+
+
+@contextlib.contextmanager
+def canvas(
+  path: pathlib.Path, size: tuple[float, float], panels: int = 1, sharey: bool = False
+) -> Iterator[tuple[Any, Any]]:
+  """A figure and its panels in a row, written as an SVG when the block ends.
+
+  Args:
+    path: of the file.
+    size: inches.
+    panels: how many; they share the x axis.
+    sharey: and the y axis.
+  """
+  look = RC | {"svg.fonttype": "none", "svg.hashsalt": "rnn_research"}
+  with matplotlib.rc_context(look):
+    figure, axes = plt.subplots(
+      1,
+      panels,
+      figsize=size,
+      sharex=True,
+      sharey=sharey,
+      squeeze=False,
+      layout="constrained",
+    )
+    try:
+      yield figure, axes[0]
+      figure.savefig(path, metadata={"Date": None})
+    finally:
+      plt.close(figure)
 
 
 def _panel(panel, entries) -> None:
