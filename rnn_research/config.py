@@ -53,6 +53,7 @@ class ModelConfig:
   pooling: str = "last"  # many-to-one: last (valid state), mean, max
   init: InitConfig = dataclasses.field(default_factory=InitConfig)
   adjoint: str = "fused"  # fused, or autodiff (the oracle; has no adjoint taps)
+  segment_levels: int = 0  # long sequences: 1 = O(sqrt(T)) memory; 0 = keep all steps
 
 
 @dataclasses.dataclass

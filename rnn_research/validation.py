@@ -22,6 +22,7 @@ AT_LEAST = {
   "model.layers": 1,
   "optimizer.clip_norm": 0,
   "train.steps": 0,
+  "model.segment_levels": 0,
   "train.batch": 1,
   "train.log_every": 1,
   "train.eval_every": 1,

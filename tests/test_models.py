@@ -627,6 +627,9 @@ def test_autodiff_is_an_oracle_of_the_whole_model():
 
   gradient = jax.jit(jax.grad(loss), static_argnums=1)
   close(gradient(params, fused), gradient(params, autodiff))
+  segmented = build(segment_levels=1, **options)
+  assert "remat" in str(jax.make_jaxpr(loss, static_argnums=1)(params, segmented))
+  close(gradient(params, fused), gradient(params, segmented))
 
 
 # Axes

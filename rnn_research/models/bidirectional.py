@@ -45,6 +45,7 @@ class Bidirectional(nn.Module):
   hidden: int
   merge: str = "concat"
   adjoint: Literal["fused", "autodiff"] = "fused"
+  segment_levels: int = 0
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -67,6 +68,7 @@ class Bidirectional(nn.Module):
         hidden=self.hidden,
         reverse=name == "backward",
         adjoint=self.adjoint,
+        segment_levels=self.segment_levels,
         initial=self.initial,
         measure=self.measure,
         name=name,

@@ -58,6 +58,7 @@ def build(
     dropout=config.dropout,
     variational=config.variational,
     adjoint=config.adjoint,
+    segment_levels=config.segment_levels,
     initial=make_initial(config.init),
     measure=measure,
   )

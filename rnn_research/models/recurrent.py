@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from rnn_research.array_types import Array, Carry, Inputs, Lengths, Resets
 from rnn_research.cells import Cell, Initial
-from rnn_research.unroll import Measure, Trace, make_sinks, unroll
+from rnn_research.unroll import Measure, Trace, balanced_segments, make_sinks, unroll
 
 
 class LayerOutput(NamedTuple):
@@ -42,6 +42,7 @@ class Recurrent(nn.Module):
     hidden: its hidden size.
     reverse: from the last valid step to the first.
     adjoint: as in `unroll`.
+    segment_levels: levels of `balanced_segments`, 0 keeps every step.
     initial: how the parameters start. Models that differ in nothing else are
       equal and hash alike, so that they share compiled programs; a jitted
       function that draws parameters must not have the model as static argument.
@@ -52,6 +53,7 @@ class Recurrent(nn.Module):
   hidden: int
   reverse: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
+  segment_levels: int = 0
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -101,6 +103,7 @@ class Recurrent(nn.Module):
       key=trace.key,
       context=context,
       adjoint=self.adjoint,
+      segments=balanced_segments(xs.shape[0], self.segment_levels),
       taps=self._taps(trace),
     )
     summary = self.cell.output(carry, xs[0] if self.reverse else summarise(xs, lengths))

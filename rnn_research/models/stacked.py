@@ -46,6 +46,7 @@ class Stacked(nn.Module):
   dropout: float = 0.0
   variational: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
+  segment_levels: int = 0
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -103,6 +104,7 @@ class Stacked(nn.Module):
       "cell": self.cell,
       "hidden": self.hidden,
       "adjoint": self.adjoint,
+      "segment_levels": self.segment_levels,
       "initial": self.initial,
       "measure": self.measure,
       "name": f"layer_{n}",

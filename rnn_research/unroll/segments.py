@@ -26,7 +26,7 @@ def balanced_segments(time: int, levels: int = 1) -> tuple[int, ...]:
 
   Args:
     time: T, at least 1.
-    levels: L, at least 1.
+    levels: L; 0 has no segments.
   """
   turns = time ** (1 / (levels + 1))
   return tuple(math.ceil(time / turns**level) for level in range(1, levels + 1))
