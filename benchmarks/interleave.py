@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 PAUSE = 0.005  # seconds; lets the spinning threads of the last worker go to sleep
 CHOOSING = 0.2  # seconds for each way to run an entry
@@ -23,6 +23,13 @@ OVERDRAFT = 5  # times the seconds given, after which two rounds must do
 
 class WorkerFailed(Exception):
   """A worker ended, or didn't answer in time."""
+
+
+class Asked(Protocol):
+  """Whoever answers {"choose": ...} and {"measure": ...}."""
+
+  def ask(self, command: dict[str, Any]) -> dict[str, Any]:
+    """Carries out a command."""
 
 
 class Worker:
@@ -107,7 +114,7 @@ class Worker:
 
 
 def rounds(
-  workers: Mapping[str, Worker], most: int, seconds: float
+  workers: Mapping[str, Asked], most: int, seconds: float
 ) -> dict[str, list[float]]:
   """Measures prepared workers in turn.
 

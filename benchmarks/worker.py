@@ -55,27 +55,43 @@ def serve(
     write.write(json.dumps(answer) + "\n")
     write.flush()
 
-  ways: list[Way] = []
+  here = Here([])
   say({"versions": versions})
   for line in read:
-    ((command_name, argument),) = json.loads(line).items()
+    ((name, argument),) = json.loads(line).items()
     try:
-      if command_name == "prepare":
-        ways.clear()
+      if name == "prepare":
+        # What belonged to the last entry goes before the next one comes.
+        here = Here([])
         gc.collect()
-        ways.extend(_prepare(make, devices, argument))
+        here = Here(_prepare(make, devices, argument))
         say({})
-      elif command_name == "choose":
-        times = [choose_time(way, argument) for way in ways]
-        ways[:] = [ways[int(np.argmin(times))]]
-        say({"seconds": min(times)})
       else:
-        say({"seconds": repeat(ways[0], argument)})
+        say(here.ask({name: argument}))
     except Unsupported as reason:
       say({"unsupported": str(reason)})
     except Exception as error:
-      ways.clear()
       say({"error": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"})
+
+
+class Here:
+  """A worker without a process, for programs that may share one.
+
+  Args:
+    ways: to run the same thing; the fastest will be measured.
+  """
+
+  def __init__(self, ways: Sequence[Way]):
+    self._ways = list(ways)
+
+  def ask(self, command: dict[str, Any]) -> dict[str, Any]:
+    """Answers `choose` and `measure` as a process would."""
+    ((name, argument),) = command.items()
+    if name == "measure":
+      return {"seconds": repeat(self._ways[0], argument)}
+    times = [choose_time(way, argument) for way in self._ways]
+    self._ways = [self._ways[int(np.argmin(times))]]
+    return {"seconds": min(times)}
 
 
 def repeat(way: Way, repetitions: int) -> list[float]:
