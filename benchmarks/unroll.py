@@ -10,7 +10,7 @@ float32. Settings:
                 comes, so that large products may use the threads of all cores
   as_shipped    ours with one device a core, the batch split over them (one sequence
                 runs on one device); peers with their defaults, PyTorch with one
-                thread a core
+                thread or one a core, whichever is faster
 
 Every library compiles and runs in a process of its own and sleeps while others are
 measured. They take turns in rounds (benchmarks/interleave.py); of its calls in a round
