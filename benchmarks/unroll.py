@@ -117,7 +117,7 @@ def _left(todo: list[Entry], done: int, elapsed: float) -> str:
   """Time that the rest will take, if an entry costs so much and its products."""
 
   def cost(some: list[Entry]) -> float:
-    return sum(_SECONDS.value + 4 + entry.work() / 2.5e9 for entry in some)
+    return sum(_SECONDS.value + 6 + entry.work() / 2.5e9 for entry in some)
 
   seconds = elapsed * cost(todo[done:]) / cost(todo[:done])
   return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -63,8 +63,11 @@ def serve(
       if name == "prepare":
         # What belonged to the last entry goes before the next one comes.
         here = Here([])
+        gc.unfreeze()
         gc.collect()
         here = Here(_prepare(make, devices, argument))
+        # Objects that stay needn't be looked at in every collection.
+        gc.freeze()
         say({})
       else:
         say(here.ask({name: argument}))
@@ -97,7 +100,6 @@ class Here:
 def repeat(way: Way, repetitions: int) -> list[float]:
   """Seconds of each of several calls in a row."""
   times = []
-  gc.collect()
   gc.disable()
   try:
     for _ in range(repetitions):
