@@ -24,12 +24,18 @@ def dense(
 ) -> Float[Array, "*batch columns"]:
   """Multiplies by `kernel`, and adds `bias` if there is one.
 
-  A bias shorter than the kernel is wide belongs to the last columns: the gates
-  before them have one already, from the input.
+  A kernel in half precision multiplies a value rounded like it, and the products are
+  added up in float32. A bias shorter than the kernel is wide belongs to the last
+  columns: the gates before them have one already, from the input.
   """
-  result = value @ weights["kernel"]
+  kernel = weights["kernel"]
+  if kernel.dtype.itemsize < 4:
+    value = value.astype(kernel.dtype)
+    result = jnp.matmul(value, kernel, preferred_element_type=jnp.float32)
+  else:
+    result = value @ kernel
   if "bias" in weights:
-    bias = weights["bias"]
+    bias = weights["bias"].astype(result.dtype)
     missing = result.shape[-1] - bias.shape[-1]
     bias = jnp.pad(bias, (missing, 0)) if missing else bias
     result = result + bias.reshape((1,) * (result.ndim - 1) + bias.shape)
@@ -70,6 +76,14 @@ class Cell:
   def products(self) -> tuple[tuple[str, Operation], ...]:
     """Names and operations of the recurrent weights; empty for diagonal cells."""
     raise NotImplementedError
+
+  @property
+  def joined(self) -> str:
+    """The product that `step` only ever adds to the projection; "" if there is none.
+
+    A forward scan that has x_t and h_{t-1} at hand then multiplies both at once.
+    """
+    return ""
 
   @property
   def gate_order(self) -> dict[str, tuple[str, ...]]:

@@ -39,6 +39,11 @@ class Elman(Cell):
     return (("hidden", dense),)
 
   @property
+  def joined(self):
+    """W x + U h is one product."""
+    return "hidden"
+
+  @property
   def gate_order(self):
     """One matrix, no gates."""
     return {"hidden": ("hidden",)}

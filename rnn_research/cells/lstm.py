@@ -80,6 +80,11 @@ class LSTM(Cell):
     return (("hidden", dense),)
 
   @property
+  def joined(self):
+    """W x + U h is one product, unless each is normalised by itself."""
+    return "" if self.layer_norm else "hidden"
+
+  @property
   def gate_order(self):
     """The gates above, by their full names."""
     names = {"i": "input", "f": "forget", "g": "candidate", "o": "output"}

@@ -36,6 +36,11 @@ class Zoneout(Cell):
     return self.inner.products
 
   @property
+  def joined(self):
+    """The inner cell's."""
+    return self.inner.joined
+
+  @property
   def gate_order(self):
     """The inner cell's."""
     return self.inner.gate_order

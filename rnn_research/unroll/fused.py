@@ -17,6 +17,7 @@ from jax.custom_derivatives import SymbolicZero
 from rnn_research.array_types import Carry, Params
 from rnn_research.cells import Tape, select
 from rnn_research.unroll.distinct import Distinct
+from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import (
   as_rows,
   replay,
@@ -115,6 +116,7 @@ def _backward(plan, measure, saved, cotangents):
   def body(state, step):
     later, d_vectors, d_context, d_initial = state
     time, given, start, projection, results, recorded, row = step
+    projection = _of_joint_product(cell, projection, results)
     total = _add_given(later, given)  # dl/ds_t
     nothing = _zeros(total)
     adjoint = select(row.active, total, nothing)
@@ -177,12 +179,15 @@ def _backward(plan, measure, saved, cotangents):
     trajectory.recorded,
     rows._replace(xs=None),
   )
-  state, emitted = lax.scan(body, state, steps, reverse=not plan.reverse)
+  state, emitted = loop(
+    body, state, steps, reverse=not plan.reverse, sequences=rows.xs.shape[1]
+  )
   earlier, d_vectors, d_context, d_initial = state
   d_projections, d_results = emitted[0].tree()
   readings = emitted[1]
 
   def multiplied(start, projection, results, recorded, noise):
+    projection = _of_joint_product(cell, projection, results)
     _, (_, values) = replay_step(
       {}, one_row, start, projection, results, recorded, noise, context, True
     )
@@ -241,6 +246,13 @@ def _spread(vectors: Params, carries: Carry, rank: int) -> Params:
     return row + jnp.zeros_like(some, shape=some.shape[:1] + (1,) * (row.ndim - 1))
 
   return jax.tree.map(repeat, as_rows(vectors, rank))
+
+
+def _of_joint_product(cell, projection, results):
+  """The projection of one step: zero where the joined result holds it already."""
+  if projection is None:
+    return jnp.zeros_like(results[cell.joined])
+  return projection
 
 
 def _probed(cell, vectors, start, projection, results, row, context):

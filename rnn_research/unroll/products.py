@@ -46,7 +46,7 @@ def _replay_forward(operation, backward_weights, value, result):
 def _replay_backward(operation, saved, cotangent):
   weights, value = saved
   if operation is dense:
-    return None, cotangent @ weights["kernel"], cotangent
+    return None, dense(weights, cotangent).astype(value.dtype), cotangent
   _, pull = jax.vjp(functools.partial(operation, weights), value)
   return None, pull(cotangent)[0], cotangent
 

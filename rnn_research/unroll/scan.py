@@ -4,11 +4,12 @@ import functools
 from typing import Any, NamedTuple
 
 import jax
-from jax import lax
+import jax.numpy as jnp
 
 from rnn_research.array_types import Active, Array, Carry, Params, Projection, Resets
-from rnn_research.cells import Cell, Tape, select
+from rnn_research.cells import Cell, Tape, dense, select
 from rnn_research.unroll.distinct import Distinct
+from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import as_rows
 
 
@@ -52,7 +53,7 @@ class Trajectory(NamedTuple):
     starts: what each step began with, s_{t-1}, after any reset. Stored, although the
       carries hold it one step on: the shifted copy of a stack costs more.
     carries: s_t.
-    projections: of the inputs.
+    projections: of the inputs; None where they are part of a joint product.
     results: of the products.
     recorded: of the activations, in the order of the step.
   """
@@ -62,6 +63,27 @@ class Trajectory(NamedTuple):
   projections: Projection
   results: dict[str, Array]
   recorded: tuple[Array, ...]
+
+
+def joint_weights(plan: Plan, params: Params) -> Params | None:
+  """Weights of the input above those of the cell's joined product.
+
+  [x, h] times both is one product where there were two. None where the cell joins
+  none, where either is not dense, or where all inputs are projected beforehand.
+  """
+  cell = plan.cell
+  name = cell.joined
+  if plan.whole_projection or not name:
+    return None
+  of_x, of_h = params["input"], params[name]
+  if cell.input_operation is not dense or dict(cell.products)[name] is not dense:
+    return None
+  if "bias" in of_h:
+    return None
+  both = {"kernel": jnp.concatenate([of_x["kernel"], of_h["kernel"]])}
+  if "bias" in of_x:
+    both["bias"] = of_x["bias"]
+  return both
 
 
 def scan_cell(
@@ -81,15 +103,24 @@ def scan_cell(
   operations = dict(cell.products)
   vectors = as_rows(cell.vectors(params), rows.xs.ndim - 1)
   project = functools.partial(cell.project, params["input"])
+  both = joint_weights(plan, params)
   if plan.whole_projection:
     rows = rows._replace(xs=jax.vmap(project)(rows.xs))
 
   def body(carry, row):
-    projection = row.xs if plan.whole_projection else project(row.xs)
+    if both is None:
+      projection = row.xs if plan.whole_projection else project(row.xs)
+    else:
+      projection = None
     results, recorded = {}, []
 
     def product(name, value):
-      results[name] = operations[name](params[name], value)
+      if both is not None and name == cell.joined:
+        results[name] = dense(
+          both, jnp.concatenate([row.xs.astype(value.dtype), value], axis=-1)
+        )
+      else:
+        results[name] = operations[name](params[name], value)
       return results[name]
 
     def activation(function, value):
@@ -98,11 +129,19 @@ def scan_cell(
 
     start = carry if row.resets is None else select(row.resets, initial_carry, carry)
     tape = Tape(product, activation)
-    new, _ = cell.step(tape, vectors, start, projection, row.noise, context)
+    # What is None is part of the joint product; adding a plain zero costs nothing.
+    new, _ = cell.step(
+      tape,
+      vectors,
+      start,
+      0 if projection is None else projection,
+      row.noise,
+      context,
+    )
     # A skipped step leaves the carry as it came in, before any reset.
     new = select(row.active, new, carry)
     kept = Trajectory(start, new, projection, results, tuple(recorded))
     return new, Distinct.of(kept)
 
-  last, kept = lax.scan(body, first, rows, reverse=plan.reverse)
+  last, kept = loop(body, first, rows, reverse=plan.reverse, sequences=rows.xs.shape[1])
   return last, kept.tree()
