@@ -23,6 +23,8 @@ AT_LEAST = {
   "optimizer.clip_norm": 0,
   "train.steps": 0,
   "model.segment_levels": 0,
+  "model.truncate_every": 0,
+  "model.truncate_reach": 0,
   "train.batch": 1,
   "train.log_every": 1,
   "train.eval_every": 1,
@@ -157,6 +159,30 @@ def _validate_model(model: ModelConfig) -> None:
       "model.init.chrono",
       f"{chrono} is too short for a longest time scale",
       "use 0 (off) or at least 3",
+    )
+  _validate_truncation(model)
+
+
+def _validate_truncation(model: ModelConfig) -> None:
+  """A chunk's losses reach over it at least, and windows need no segments."""
+  every, reach = model.truncate_every, model.truncate_reach
+  if reach and not every:
+    raise ConfigError(
+      "model.truncate_reach",
+      f"{reach} does nothing without chunks",
+      "set model.truncate_every too, or this to 0",
+    )
+  if reach and reach < every:
+    raise ConfigError(
+      "model.truncate_reach",
+      f"{reach} is less than model.truncate_every={every}",
+      f"use 0 (the same) or at least {every}",
+    )
+  if every and model.segment_levels:
+    raise ConfigError(
+      "model.truncate_every",
+      f"{every} is set, and model.segment_levels={model.segment_levels} too",
+      "set one of them to 0: each bounds the memory by itself",
     )
 
 

@@ -41,6 +41,9 @@ GOOD = [
   LSTM | {"model.cell_options.layer_norm": True},
   LSTM | {"model.cell_options.coupled": True},
   {"model.adjoint": "autodiff", "diagnostics.adjoint": True},
+  {"model.truncate_every": 1},
+  {"model.truncate_every": 5, "model.truncate_reach": 5},
+  {"model.truncate_every": 5, "model.truncate_reach": 500},
 ]
 
 # The changes, and the field that the error names: the last of them.
@@ -77,6 +80,11 @@ BAD = [
   {"model.cell": "rnn", "model.init.chrono": 40},
   {"model.init.chrono": 2},
   {"model.init.chrono": -3},
+  {"model.truncate_every": -1},
+  {"model.truncate_every": 5, "model.truncate_reach": -1},
+  {"model.truncate_every": 5, "model.truncate_reach": 4},
+  {"model.truncate_reach": 4},
+  {"model.segment_levels": 1, "model.truncate_every": 5},
   {"task.name": "ading"},
   {"task.name": ""},
   {"data.name": "digits", "task.name": "adding"},

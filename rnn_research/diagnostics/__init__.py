@@ -26,11 +26,18 @@ from rnn_research.diagnostics.spectrum import (
   spectral_radius,
 )
 from rnn_research.diagnostics.state import flatten_carry, unflatten_carry
+from rnn_research.diagnostics.truncation import (
+  Bias,
+  gradient_bias,
+  leaf_biases,
+  truncation_biases,
+)
 
 __all__ = [
   "ADJOINT",
   "ADJOINT_NORM",
   "AdjointCurves",
+  "Bias",
   "Curves",
   "adjoint_curves",
   "at_events",
@@ -38,8 +45,10 @@ __all__ = [
   "first_nonfinite_adjoint",
   "first_nonfinite_state",
   "flatten_carry",
+  "gradient_bias",
   "largest_singular_value",
   "last_state",
+  "leaf_biases",
   "log_gain",
   "loss_gain",
   "over_examples",
@@ -47,5 +56,6 @@ __all__ = [
   "rms_gain",
   "spectral_radius",
   "total_adjoint",
+  "truncation_biases",
   "unflatten_carry",
 ]

@@ -46,6 +46,7 @@ class Bidirectional(nn.Module):
   merge: str = "concat"
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = 0
+  truncation: tuple[int, int] | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -69,6 +70,7 @@ class Bidirectional(nn.Module):
         reverse=name == "backward",
         adjoint=self.adjoint,
         segment_levels=self.segment_levels,
+        truncation=self.truncation,
         initial=self.initial,
         measure=self.measure,
         name=name,

@@ -40,6 +40,13 @@ def build(
       "autodiff has no taps to measure with",
       "set model.adjoint=fused, or diagnostics.adjoint=false",
     )
+  truncation = make_truncation(config)
+  if measure is not None and truncation and truncation[0] < truncation[1]:
+    raise ConfigError(
+      "model.truncate_reach",
+      "windows that overlap have no taps to measure with",
+      "set it to 0, or diagnostics.adjoint=false",
+    )
   if config.bidirectional and problem.form not in _WHOLE:
     raise ConfigError(
       "model.bidirectional",
@@ -59,6 +66,7 @@ def build(
     variational=config.variational,
     adjoint=config.adjoint,
     segment_levels=config.segment_levels,
+    truncation=truncation,
     initial=make_initial(config.init),
     measure=measure,
   )
@@ -75,6 +83,12 @@ def make_cell(config: ModelConfig) -> Cell:
     arguments = (float(number),) if number else ()
     cell = WRAPPERS[name](cell, *arguments)
   return cell
+
+
+def make_truncation(config: ModelConfig) -> tuple[int, int] | None:
+  """k1 and k2 of truncated back-propagation; None is the whole gradient."""
+  every = config.truncate_every
+  return (every, config.truncate_reach or every) if every else None
 
 
 def make_initial(config: InitConfig) -> Initial:

@@ -43,6 +43,9 @@ class Recurrent(nn.Module):
     reverse: from the last valid step to the first.
     adjoint: as in `unroll`.
     segment_levels: levels of `balanced_segments`, 0 keeps every step.
+    truncation: as in `unroll`. Layers on top of each other cut each by itself: with
+      k2 = k1 all at the same steps, with k2 > k1 a gradient that goes down a layer
+      may go back up to k2 steps there again.
     initial: how the parameters start. Models that differ in nothing else are
       equal and hash alike, so that they share compiled programs; a jitted
       function that draws parameters must not have the model as static argument.
@@ -54,6 +57,7 @@ class Recurrent(nn.Module):
   reverse: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = 0
+  truncation: tuple[int, int] | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -104,6 +108,7 @@ class Recurrent(nn.Module):
       context=context,
       adjoint=self.adjoint,
       segments=balanced_segments(xs.shape[0], self.segment_levels),
+      truncation=self.truncation,
       taps=self._taps(trace),
     )
     summary = self.cell.output(carry, xs[0] if self.reverse else summarise(xs, lengths))

@@ -47,6 +47,7 @@ class Stacked(nn.Module):
   variational: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = 0
+  truncation: tuple[int, int] | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -105,6 +106,7 @@ class Stacked(nn.Module):
       "hidden": self.hidden,
       "adjoint": self.adjoint,
       "segment_levels": self.segment_levels,
+      "truncation": self.truncation,
       "initial": self.initial,
       "measure": self.measure,
       "name": f"layer_{n}",

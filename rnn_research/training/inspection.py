@@ -112,7 +112,8 @@ def compile_autopsy(program: Program) -> Callable[..., Any]:
   """A jitted `(state, batch) -> {layer: {"forward", "adjoint"}}` of frozen seeds.
 
   Runs the step that a seed stopped before once more and names the first time step
-  of either pass that is not finite, -1 where there is none.
+  of either pass that is not finite, -1 where there is none. The adjoint is that of
+  all steps, also where the run was trained with less.
   """
 
   def one_seed(own, _):

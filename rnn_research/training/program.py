@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import optax
 
-from rnn_research.config import Config, OptimizerConfig
+from rnn_research.config import Config, ModelConfig, OptimizerConfig
 from rnn_research.diagnostics import ADJOINT, ADJOINT_NORM
 from rnn_research.models import build
 from rnn_research.problem import Problem
@@ -35,7 +35,7 @@ class Program(NamedTuple):
     model: computes outputs.
     measured: the same, reading the norm of every adjoint; the model itself where
       nothing is read in training.
-    inspected: the same, reading every adjoint whole.
+    inspected: the same, reading every adjoint whole, and never truncated.
     problem: what the outputs are judged by.
     task: samples batches on the device; None if they come from a data set.
     rule: gradient to update.
@@ -57,21 +57,29 @@ def make_program(
   config: Config, problem: Problem, task: Task | None, layout: Layout
 ) -> Program:
   """The program of a validated config."""
-  read = config.diagnostics.adjoint and config.model.adjoint == "fused"
+  every, reach = config.model.truncate_every, config.model.truncate_reach
+  # Nothing can be read in autodiff, nor where a step lies in several windows.
+  readable = config.model.adjoint == "fused" and reach <= every
+  read = config.diagnostics.adjoint and readable
   model = build(config.model, problem)
   return Program(
     model=model,
     measured=build(config.model, problem, ADJOINT_NORM) if read else model,
-    # Only the fused adjoint can be read, whatever the run is trained with.
-    inspected=build(
-      dataclasses.replace(config.model, adjoint="fused"), problem, ADJOINT
-    ),
+    inspected=build(_inspected(config.model), problem, ADJOINT),
     problem=problem,
     task=task,
     rule=_rule(config.optimizer),
     batch=config.train.batch,
     layout=layout,
   )
+
+
+def _inspected(model: ModelConfig) -> ModelConfig:
+  """The fused adjoint of all steps, whatever the run is trained with.
+
+  So a lag gain is the network's, and a truncation has something to be compared with.
+  """
+  return dataclasses.replace(model, adjoint="fused", truncate_every=0, truncate_reach=0)
 
 
 def _rule(config: OptimizerConfig) -> Rule:

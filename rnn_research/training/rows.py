@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_research.diagnostics import (
   AdjointCurves,
+  Bias,
   Curves,
   largest_singular_value,
   recurrent_blocks,
@@ -119,6 +120,15 @@ def lag_arrays(lags: Mapping[str, LagCurves]) -> dict[str, np.ndarray]:
     if curves.event_lags is not None:
       arrays["event_lags"] = np.asarray(curves.event_lags)
   return arrays
+
+
+def bias_row(biases: Mapping[str, Bias]) -> dict[str, np.ndarray]:
+  """Truncated gradient against the whole one, of all leaves ("") and of each."""
+  return {
+    f"truncation/{name}/{path}".removesuffix("/"): value
+    for path, bias in biases.items()
+    for name, value in bias._asdict().items()
+  }
 
 
 def spectrum_row(cells: Mapping[str, Any], params: Any) -> dict[str, np.ndarray]:

@@ -38,6 +38,7 @@ from rnn_research.training.run_directory import (
 )
 from rnn_research.training.source import Source
 from rnn_research.training.state import NEVER, make_state
+from rnn_research.training.truncation import compile_bias
 
 
 def never() -> bool:
@@ -182,6 +183,8 @@ class Run:
     if every and (last or step % every == 0):
       inspect = compile_inspect(self.program, config.diagnostics.lag_probes)
       looked["lags"] = inspect(state.params, self._inspected)
+      if config.model.truncate_every:
+        looked["bias"] = compile_bias(self.program)(state.params, self._inspected)
       # Copied: the state is donated to the next dispatch.
       looked["params"] = jax.tree.map(jnp.copy, state.params)
     return state, looked
@@ -213,6 +216,8 @@ class Run:
       row |= rows.lag_row(lags)
       row |= rows.spectrum_row(self._cells, jax.device_get(looked["params"]))
       self.directory.write_arrays("lag", step, rows.lag_arrays(lags))
+    if "bias" in looked:
+      row |= rows.bias_row(jax.device_get(looked["bias"]))
     elapsed = time.monotonic() - self._began
     row["time/elapsed_seconds"] = self._seconds + elapsed
     row["time/steps_per_second"] = (step - self._first) / elapsed

@@ -12,6 +12,7 @@ from rnn_research.unroll.fused import fused_scan
 from rnn_research.unroll.scan import Plan, Rows, scan_cell
 from rnn_research.unroll.segments import in_segments
 from rnn_research.unroll.taps import Measure, Readings
+from rnn_research.unroll.truncation import in_windows
 
 
 def unroll(
@@ -28,6 +29,7 @@ def unroll(
   adjoint: Literal["fused", "autodiff"] = "fused",
   projection: Literal["step", "whole"] = "step",
   segments: tuple[int, ...] = (),
+  truncation: tuple[int, int] | None = None,
   taps: tuple[Measure, Readings] | None = None,
 ) -> tuple[Carry, Float[Array, "time batch *outputs"]]:
   """Runs a cell over a sequence, forward or backward in time.
@@ -53,13 +55,17 @@ def unroll(
       `balanced_segments`: memory for long sequences, paid with a forward pass a
       level. () keeps every step. The outputs still take their place where the loss
       uses them; a loss on the last carry alone doesn't.
+    truncation: (k1, k2) cuts the gradient and leaves the values: the losses of each
+      k1 steps go back at most k2 steps, see `in_windows`. None is the whole
+      gradient. Chunks are counted from the end, in processing order.
     taps: (measure, sinks), as made by `make_sinks`; needs the fused adjoint.
 
   Returns:
     The carry behind the last step in processing order, and the outputs.
 
   Raises:
-    ValueError: if taps are asked of autodiff, or a segment is not positive.
+    ValueError: if taps are asked of autodiff or of windows that overlap, a segment
+      is not positive, or a truncation is not, or stands beside segments.
   """
   time, batch = xs.shape[:2]
   active = None
@@ -79,6 +85,8 @@ def unroll(
     raise ValueError("taps are read in the fused adjoint; set adjoint='fused'")
   if any(steps < 1 for steps in segments):
     raise ValueError(f"segments: {segments} holds one of no steps; use at least 1")
+  if truncation is not None:
+    _check_truncation(truncation, segments, taps)
   plan = Plan(cell, reverse, projection == "whole")
   measure, sinks = taps or (None, None)
 
@@ -91,10 +99,31 @@ def unroll(
     else:
       carry, trajectory = scan_cell(plan, params, rows, carry, initial_carry, context)
       carries = trajectory.carries
-    return carry, _outputs(cell, rows.xs, carries, rows.active)
+    return carry, (carries, _outputs(cell, rows.xs, carries, rows.active))
 
-  steps = (Rows(xs, active, resets, noise), sinks)
-  return in_segments(run, segments, initial_carry, steps, reverse)
+  def run_segment(carry, steps):
+    carry, (_, ys) = run(carry, steps)
+    return carry, ys
+
+  rows = Rows(xs, active, resets, noise)
+  if truncation is not None:
+    return in_windows(run, truncation, initial_carry, rows, sinks, reverse)
+  return in_segments(run_segment, segments, initial_carry, (rows, sinks), reverse)
+
+
+def _check_truncation(truncation, segments, taps):
+  every, reach = truncation
+  if not 1 <= every <= reach:
+    raise ValueError(f"truncation: {truncation} is not 1 <= k1 <= k2")
+  if segments:
+    raise ValueError(
+      "truncation and segments: each bounds the memory by itself; leave out one"
+    )
+  if taps is not None and reach > every:
+    raise ValueError(
+      f"truncation: windows of {truncation} overlap, and a sink that several of them "
+      "use receives a sum; use k2 = k1, or no taps"
+    )
 
 
 def _outputs(cell, xs, carries, active):

@@ -60,12 +60,14 @@ def plain_loop(
   reverse=False,
   key=None,
   context=None,
+  cut=None,
   tape_at=None,
   carry_offsets=None,
   projection_offsets=None,
 ):
   """(carry, outputs, gates) of a cell over (time, batch, ...).
 
+  No gradient passes the carry that step `cut` of the processed begins with;
   `tape_at(t)` replaces the plain tape; the offsets, leading axis time, are
   added to the carry behind each valid step and to the projection in it.
   """
@@ -75,7 +77,11 @@ def plain_loop(
     noise = cell.noise(key, time, cell.project(params["input"], xs[0]))
   vectors = rows_of(cell, params, xs.ndim - 1)
   carry, outputs, gates = initial_carry, [None] * time, [None] * time
-  for t in reversed(range(time)) if reverse else range(time):
+  order = reversed(range(time)) if reverse else range(time)
+  for n, t in enumerate(order):
+    if cut is not None:
+      here = jnp.full((batch,), n) == cut
+      carry = where(here, jax.lax.stop_gradient(carry), carry)
     valid = jnp.full((batch,), True) if lengths is None else t < lengths
     x = where(valid, xs[t], jnp.zeros_like(xs[t]))
     projection = cell.project(params["input"], x)
