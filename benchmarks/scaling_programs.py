@@ -56,7 +56,8 @@ def make(subject: Subject) -> Way:
     return (unroll(layer, params, xs)[1] ** 2).sum()
 
   gradient = jax.grad(square)
-  keys = jax.random.split(jax.random.key(0), subject.seeds)
+  # Not split: a seed then starts the same whoever else is in the program.
+  keys = jax.vmap(jax.random.key)(np.arange(subject.seeds, dtype=np.uint32))
   if subject.loop == ALONE:
     run = jax.jit(gradient)
     params, xs = jax.jit(init)(keys[0]), jnp.asarray(time_major(shape))

@@ -173,10 +173,8 @@ def test_a_seed_among_others_has_the_gradient_that_it_has_alone(loop, seeds, dev
   for one, all_ in zip(alone, several, strict=True):
     assert all_.shape == (seeds, *one.shape)
     assert len(all_.devices()) == devices
-    # Keys are split for as many seeds as there are: the first is the same if only one.
-    if seeds == 1:
-      np.testing.assert_allclose(all_[0], one, rtol=1e-5, atol=1e-6)
-    else:
+    np.testing.assert_allclose(all_[0], one, rtol=1e-4, atol=1e-5)
+    if seeds > 1:
       assert not np.allclose(all_[0], all_[1])
 
 
