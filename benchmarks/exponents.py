@@ -4,6 +4,9 @@ The exponent is the slope of the least-squares line through log(time) against
 log(size), a time being the median over rounds. Its interval is the 95% percentile
 bootstrap over rounds: the rounds are drawn with replacement, the same ones for all
 sizes, because what happened to the machine in a round happened to all.
+
+Any times have a slope. How far they are from a power law, and how far from an
+exponential, says which of the two they follow.
 """
 
 from collections.abc import Sequence
@@ -47,6 +50,28 @@ def fit_exponent(
   low, high = np.quantile(slopes, [tail, 1 - tail])
   whole = _slope(sizes, np.median(taken, axis=1)[:, None])
   return Exponent(float(whole[0]), float(low), float(high))
+
+
+def misfits(
+  sizes: Sequence[float], times: Sequence[Sequence[float]]
+) -> tuple[float, float]:
+  """How far the medians are from a power law and from an exponential of the size.
+
+  Each is the root mean square of what the best line leaves of log(time), on log(size)
+  or on size, as a share: 0.1 is 10% of the time. Two sizes fit both.
+
+  Args:
+    sizes: of each time.
+    times: for each size, one a round.
+  """
+  logs = np.log(np.median(np.asarray(times, float), axis=1))
+  size = np.asarray(sizes, float)
+
+  def left(x):
+    rest = logs - np.polyval(np.polyfit(x, logs, 1), x)
+    return float(np.expm1(np.sqrt(np.mean(rest**2))))
+
+  return left(np.log(size)), left(size)
 
 
 def _slope(sizes, times):

@@ -5,10 +5,11 @@
 It is said that the time of recurrent networks grows exponentially with the length of
 the sequence. The gradient is that of sum(y^2) with respect to the parameters of one
 layer, float32. In each sweep one size of a base shape varies, on one CPU device; the
-exponent is the slope of log(time) on log(size) with a 95% bootstrap interval
-(benchmarks/exponents.py): 1 is linear, and no exponent holds an exponential. What the
-last step of the sizes costs is told beside it, since a constant part flattens the
-slope at the small end and never at the large one.
+exponent is the slope of log(time) on log(size) with a 95% bootstrap interval, 1 is
+linear, and beside it stands how far the times are from a power law and from an
+exponential (benchmarks/exponents.py). What the last step of the sizes costs is told
+as well: a constant part flattens the slope at the small end, and where memory outgrows
+a cache, or is mapped anew in every call, there is a step within.
 
 Seeds run as training runs them, S in one program (`make_layout`, `over_seeds`): the
 seeds spread over the devices, one after another ("map", the default on CPU) or side

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.entries import CELLS, Shape
-from benchmarks.exponents import fit_exponent
+from benchmarks.exponents import fit_exponent, misfits
 from benchmarks.scaling import make_groups, read_sweep
 from benchmarks.scaling_figure import draw
 from benchmarks.scaling_programs import ALONE, LOOPS, Subject, make
@@ -51,6 +51,17 @@ def test_the_interval_covers_the_exponent():
   assert hits >= 85
 
 
+def test_times_follow_the_law_that_they_are_made_of():
+  sizes = np.array([1, 2, 4, 8])
+  power, exponential = misfits(sizes, (sizes**1.5)[:, None] * DRIFT)
+  assert power == pytest.approx(0, abs=1e-9) and exponential > 0.2
+  power, exponential = misfits(sizes, (1.7**sizes)[:, None] * DRIFT)
+  assert exponential == pytest.approx(0, abs=1e-9) and power > 0.2
+  # Alternately 10% above and below a power law that these leave as it is.
+  power, _ = misfits([1, 2, 4, 8], [[1.1], [2 / 1.1], [4 / 1.1], [8 * 1.1]])
+  assert power == pytest.approx(0.1)
+
+
 def test_one_size_has_no_exponent():
   with pytest.raises(ValueError, match="1 size has no slope"):
     fit_exponent([3, 3], [[1.0], [1.0]])
@@ -76,20 +87,28 @@ def test_a_sweep_has_a_row_a_size_and_its_exponent():
 
 
 @pytest.mark.parametrize(
-  "time_of, holds",
+  "time_of, not_exponential, linear",
   [
-    (lambda time: time, True),
+    (lambda time: time, True, True),
     # What is constant in each call must not make it look worse than linear.
-    (lambda time: 100 + time, True),
-    (lambda time: time**1.2, False),
-    (lambda time: 2 ** (time / 64), False),
-    # Hidden in the slope by a constant part, and shown by the last step.
-    (lambda time: 100 + 2 ** (time / 32), False),
+    (lambda time: 100 + time, True, True),
+    (lambda time: time**1.2, True, False),
+    (lambda time: 2 ** (time / 64), False, False),
+    # An exponential with a small slope is still one.
+    (lambda time: 2 ** (time / 512), False, True),
   ],
 )
-def test_exponential_growth_would_be_told(time_of, holds):
-  (line,) = claims(along_time(time_of))
-  assert line.endswith("DOES NOT HOLD") != holds
+def test_exponential_growth_would_be_told(time_of, not_exponential, linear):
+  first, second = claims(along_time(time_of))
+  assert "not exponential" in first and "linearly" in second
+  assert first.endswith("DOES NOT HOLD") != not_exponential
+  assert second.endswith("DOES NOT HOLD") != linear
+
+
+def test_two_sizes_cannot_tell_an_exponential():
+  subjects = [Subject("gru", BASE._replace(time=time)) for time in (64, 128)]
+  (line,) = claims(size_rows("time", {s: s.shape.time * DRIFT for s in subjects}))
+  assert "linearly" in line
 
 
 def grid(seconds):
