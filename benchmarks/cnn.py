@@ -42,11 +42,11 @@ from benchmarks.cnn_models import (
   train_step,
   widest,
 )
-from benchmarks.entries import Shape, read_lengths
+from benchmarks.entries import Shape, read_sizes
 from benchmarks.files import output_path, write_environment, write_json
 from benchmarks.interleave import rounds
 from benchmarks.ratios import ratio_of
-from benchmarks.worker import Here
+from benchmarks.serving import Here
 from rnn_research import command
 from rnn_research.errors import UserError
 from rnn_research.training.placement import make_layout
@@ -68,7 +68,7 @@ LEARNING_RATE = 1e-3
 def main(_) -> int:
   """Measures length after length, writes the rows and prints the table."""
   output = output_path(_OUTPUT.value)
-  lengths = read_lengths("--lengths", _LENGTHS.value)
+  lengths = read_sizes("--lengths", _LENGTHS.value)
   jax.config.update("jax_platforms", "cpu")
   jax.config.update("jax_num_cpu_devices", _DEVICES.value)
   packages = ("rnn_research", "jax", "jaxlib", "flax", "optax")

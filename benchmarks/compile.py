@@ -23,7 +23,7 @@ from absl import flags, logging
 
 from benchmarks import machine
 from benchmarks.compile_figure import draw
-from benchmarks.entries import CELLS, Shape, read_lengths, read_names, read_shapes
+from benchmarks.entries import CELLS, Shape, read_names, read_shapes, read_sizes
 from benchmarks.files import output_path, write_environment, write_json
 from benchmarks.interleave import order
 from benchmarks.ratios import ratio_of
@@ -43,7 +43,7 @@ def main(_) -> int:
   """Compiles in rounds, writes the rows and prints the table."""
   output = output_path(_OUTPUT.value)
   names = read_names("--cells", _CELLS.value, CELLS)
-  lengths = read_lengths("--lengths", _LENGTHS.value)
+  lengths = read_sizes("--lengths", _LENGTHS.value)
   (shape,) = read_shapes([_SHAPE.value])
   jax.config.update("jax_platforms", "cpu")
   jax.config.update("jax_enable_compilation_cache", False)

@@ -71,15 +71,15 @@ def read_shapes(texts: Sequence[str]) -> list[Shape]:
   return shapes
 
 
-def read_lengths(flag: str, texts: Sequence[str]) -> list[int]:
-  """Ascending numbers of time steps.
+def read_sizes(flag: str, texts: Sequence[str]) -> list[int]:
+  """Ascending positive numbers: time steps, sequences, hidden units, seeds.
 
   Raises:
     UserError: there is none, or one isn't a positive number.
   """
   for text in texts:
     if not (text.strip().isdecimal() and int(text)):
-      raise UserError(flag, f"{text!r} is not a length", "write 100,1000")
+      raise UserError(flag, f"{text!r} is not a size", "write 100,1000")
   if not texts:
     raise UserError(flag, "empty", "write 100,1000")
   return sorted({int(text) for text in texts})

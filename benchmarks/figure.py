@@ -57,29 +57,36 @@ def draw(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def canvas(
-  path: pathlib.Path, size: tuple[float, float], panels: int = 1, sharey: bool = False
+  path: pathlib.Path,
+  size: tuple[float, float],
+  panels: int = 1,
+  sharey: bool | str = False,
+  sharex: bool = True,
+  lines: int = 1,
 ) -> Iterator[tuple[Any, Any]]:
-  """A figure and its panels in a row, written as an SVG when the block ends.
+  """A figure and its panels, line by line, written as an SVG when the block ends.
 
   Args:
     path: of the file.
     size: inches.
-    panels: how many; they share the x axis.
-    sharey: and the y axis.
+    panels: how many in a line.
+    sharey: they share the y axis; "row" for those of a line.
+    sharex: all panels share the x axis.
+    lines: of panels.
   """
   look = RC | {"svg.fonttype": "none", "svg.hashsalt": "rnn_research"}
   with matplotlib.rc_context(look):
     figure, axes = plt.subplots(
-      1,
+      lines,
       panels,
       figsize=size,
-      sharex=True,
+      sharex=sharex,
       sharey=sharey,
       squeeze=False,
       layout="constrained",
     )
     try:
-      yield figure, axes[0]
+      yield figure, axes.ravel()
       figure.savefig(path, metadata={"Date": None})
     finally:
       plt.close(figure)

@@ -1,11 +1,11 @@
 """The processes of one run: one for each library and number of devices."""
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from absl import logging
 
+from benchmarks import processes
 from benchmarks.entries import Entry
 from benchmarks.interleave import Worker, WorkerFailed
 
@@ -42,7 +42,9 @@ class Team:
     """Waits until every library is imported."""
     try:
       for name, (library, devices) in self._members.items():
-        self._workers[name] = _start(library, devices)
+        self._workers[name] = processes.start(
+          "worker", devices, f"--library={library}", f"--devices={devices}"
+        )
       for name in list(self._workers):
         self._greet(name)
     except BaseException:
@@ -110,21 +112,3 @@ class Team:
       raise RuntimeError(f"{name}, {entry}: {reason}")
     logging.warning("%s can't run %s: %s", name, entry, reason)
     self.failures.append((str(entry), name, str(reason)))
-
-
-def _start(library: str, devices: int) -> Worker:
-  """A worker on CPU that keeps no compiled program of another run."""
-  return Worker(
-    [
-      sys.executable,
-      "-m",
-      "benchmarks.worker",
-      f"--library={library}",
-      f"--devices={devices}",
-    ],
-    {
-      "JAX_PLATFORMS": "cpu",
-      "JAX_NUM_CPU_DEVICES": str(devices),
-      "JAX_ENABLE_COMPILATION_CACHE": "false",
-    },
-  )

@@ -38,6 +38,7 @@ from benchmarks.entries import CELLS, DIRECTIONS, SHAPES, Entry, make_entries
 from benchmarks.figure import draw
 from benchmarks.files import output_path
 from benchmarks.interleave import WorkerFailed, rounds
+from benchmarks.progress import time_left
 from benchmarks.record import SETTINGS, Record, devices_of
 from benchmarks.tables import summary, tables
 from benchmarks.team import LIMIT, OURS, PEERS, Team
@@ -89,7 +90,7 @@ def main(_) -> int:
     for number, entry in enumerate(todo):
       told = _measure(team, entry, record)
       left = _left(todo, number + 1, time.monotonic() - begin)
-      logging.info("%d/%d %s: %s; %s left", number + 1, len(todo), entry, told, left)
+      logging.info("%d/%d %s: %s; %s", number + 1, len(todo), entry, told, left)
   record.environment["load_after"] = os.getloadavg()[0]
   record.write()
   draw(record.rows, output.with_suffix(".svg"))
@@ -119,8 +120,7 @@ def _left(todo: list[Entry], done: int, elapsed: float) -> str:
   def cost(some: list[Entry]) -> float:
     return sum(_SECONDS.value + 6 + entry.work() / 2.5e9 for entry in some)
 
-  seconds = elapsed * cost(todo[done:]) / cost(todo[:done])
-  return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+  return time_left(elapsed, cost(todo[:done]), cost(todo[done:]))
 
 
 if __name__ == "__main__":

@@ -4,22 +4,17 @@ Reads one JSON command a line from stdin, answers each with one line on stdout:
 
   {"prepare": [cell, [batch, time, input, hidden], direction]} compiles, runs once
     and checks the result -> {} or {"unsupported": why} or {"error": what}
-  {"choose": seconds} runs each way to do it for about so long and keeps the fastest
-    -> {"seconds": of one call}
-  {"measure": repetitions} -> {"seconds": [of each call]}
+  {"choose": seconds} and {"measure": repetitions}, see benchmarks/serving.py
 
 First it says {"versions": {...}}, or {"missing": why} if the library can't be
-imported. Between commands it is blocked on the pipe and takes no time from others.
-Two libraries in one process would share it: their thread pools fight.
+imported. Two libraries in one process would share it: their thread pools fight.
 """
 
 import gc
 import importlib
 import json
-import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any, TextIO
 
@@ -27,15 +22,13 @@ import numpy as np
 from absl import flags
 
 from benchmarks.entries import Entry, Shape
-from benchmarks.libraries import Unsupported
+from benchmarks.serving import Here, Way, answer_lines, answers_only, first_line
 from rnn_research import command
 
 _LIBRARY = flags.DEFINE_string("library", None, "Module in benchmarks/libraries.")
 _DEVICES = flags.DEFINE_integer("devices", 1, "CPU devices, or threads.", lower_bound=1)
 
-Way = Callable[[], Sequence[Any]]
 Make = Callable[[str, Shape, str, int], list[Way]]
-CHOOSING_CALLS = 3
 
 
 def serve(
@@ -50,73 +43,22 @@ def serve(
     read: commands.
     write: answers.
   """
-
-  def say(answer):
-    write.write(json.dumps(answer) + "\n")
-    write.flush()
-
   here = Here([])
-  say({"versions": versions})
-  for line in read:
-    ((name, argument),) = json.loads(line).items()
-    try:
-      if name == "prepare":
-        # What belonged to the last entry goes before the next one comes.
-        here = Here([])
-        gc.unfreeze()
-        gc.collect()
-        here = Here(_prepare(make, devices, argument))
-        # Objects that stay needn't be looked at in every collection.
-        gc.freeze()
-        say({})
-      else:
-        say(here.ask({name: argument}))
-    except Unsupported as reason:
-      say({"unsupported": str(reason)})
-    except Exception as error:
-      say({"error": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"})
 
+  def carry_out(name: str, argument: Any) -> dict[str, Any]:
+    nonlocal here
+    if name != "prepare":
+      return here.ask({name: argument})
+    # What belonged to the last entry goes before the next one comes.
+    here = Here([])
+    gc.unfreeze()
+    gc.collect()
+    here = Here(_prepare(make, devices, argument))
+    # Objects that stay needn't be looked at in every collection.
+    gc.freeze()
+    return {}
 
-class Here:
-  """A worker without a process, for programs that may share one.
-
-  Args:
-    ways: to run the same thing; the fastest will be measured.
-  """
-
-  def __init__(self, ways: Sequence[Way]):
-    self._ways = list(ways)
-
-  def ask(self, command: dict[str, Any]) -> dict[str, Any]:
-    """Answers `choose` and `measure` as a process would."""
-    ((name, argument),) = command.items()
-    if name == "measure":
-      return {"seconds": repeat(self._ways[0], argument)}
-    times = [choose_time(way, argument) for way in self._ways]
-    self._ways = [self._ways[int(np.argmin(times))]]
-    return {"seconds": min(times)}
-
-
-def repeat(way: Way, repetitions: int) -> list[float]:
-  """Seconds of each of several calls in a row."""
-  times = []
-  gc.disable()
-  try:
-    for _ in range(repetitions):
-      begin = time.perf_counter()
-      way()
-      times.append(time.perf_counter() - begin)
-  finally:
-    gc.enable()
-  return times
-
-
-def choose_time(way: Way, seconds: float) -> float:
-  """Fastest of a few calls, of fewer if they take longer than `seconds`."""
-  times = repeat(way, 1)
-  while len(times) < CHOOSING_CALLS and sum(times) < seconds:
-    times += repeat(way, 1)
-  return min(times)
+  answer_lines(carry_out, {"versions": versions}, read, write)
 
 
 def _prepare(make, devices, entry):
@@ -144,15 +86,12 @@ def _check(arrays, entry):
 
 def main(_) -> int:
   """Serves one library on stdin and stdout."""
-  answers = os.fdopen(os.dup(1), "w")
-  # What libraries print must not get between the answers.
-  os.dup2(2, 1)
+  answers = answers_only()
   name = _LIBRARY.value
   try:
     library = importlib.import_module(f"benchmarks.libraries.{name}")
   except Exception as error:
-    reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-    print(json.dumps({"missing": reason}), file=answers, flush=True)
+    print(json.dumps({"missing": first_line(error)}), file=answers, flush=True)
     return 0
   versions = {package: metadata.version(package) for package in library.PACKAGES}
   serve(library.make, _DEVICES.value, versions, sys.stdin, answers)
