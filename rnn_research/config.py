@@ -53,6 +53,7 @@ class ModelConfig:
   pooling: str = "last"  # many-to-one: last (valid state), mean, max
   init: InitConfig = dataclasses.field(default_factory=InitConfig)
   adjoint: str = "fused"  # fused, or autodiff (the oracle; has no adjoint taps)
+  compute_dtype: str = "float32"  # of the cells' products; bfloat16 adds up in float32
   segment_levels: int = 0  # long sequences: 1 = O(sqrt(T)) memory; 0 = keep all steps
   truncate_every: int = 0  # TBPTT(k1, k2): k1, steps of a chunk; 0 = whole gradient
   truncate_reach: int = 0  # k2, steps that a chunk's losses go back; 0 = k1
@@ -105,6 +106,8 @@ class DiagnosticsConfig:
   """What is measured inside back-propagation through time, and how often."""
 
   adjoint: bool = True  # adjoint of every step and layer, in the logged train step
+  saturation: bool = True  # saturated units of every gate, in the same step
+  weights: bool = True  # each step's share of the recurrent weights' gradients, too
   lag_every: int = 50  # lag gain, spectra, truncation bias; n x log_every; 0 = never
   lag_examples: int = 32  # sequences of the lag gain
   lag_probes: int = 4  # random directions of the rms curve; 0 = all (exact)

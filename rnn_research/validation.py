@@ -47,6 +47,7 @@ CHOICES = {
   "model.merge": ("concat", "sum", "mean", "multiply"),
   "model.pooling": ("last", "mean", "max"),
   "model.adjoint": ("fused", "autodiff"),
+  "model.compute_dtype": ("float32", "bfloat16"),
   "data.form": ("", *typing.get_args(Form)),
   "optimizer.name": ("adam", "sgd", "rmsprop"),
   "train.seed_loop": ("auto", "map", "vmap"),

@@ -101,7 +101,7 @@ def test_being_measured_changes_no_step(tmp_path):
   logged, entry, detail = jax.jit(lambda s: logged_step(run.program, s, None))(state)
   assert_close(named_arrays(logged.params), named_arrays(plain.params), 1e-6)
   assert_close(named_arrays(entry), named_arrays(ledger), 1e-6)
-  assert detail.adjoint.keys() == {"layer_0"}
+  assert detail.layers.keys() == {"layer_0"}
   # The step did something, and the clip acted on it.
   assert entry.clipped and entry.update_norm > 0
 

@@ -69,6 +69,7 @@ class Elman(Cell):
     return HiddenCarry(zero_carry(projection, projection.shape[-1]))
 
   def step(self, tape, params, carry, projection, noise, context):
-    """The equation above; no gates."""
+    """The equation above; no gates, but a tanh that can saturate like one."""
     phi = ACTIVATIONS[self.activation]
-    return HiddenCarry(phi(tape, projection + tape.product("hidden", carry.hidden))), {}
+    h = phi(tape, projection + tape.product("hidden", carry.hidden))
+    return HiddenCarry(h), {"hidden": h} if self.activation == "tanh" else {}

@@ -15,11 +15,22 @@ from rnn_research.diagnostics.lag import (
   loss_gain,
   rms_gain,
 )
+from rnn_research.diagnostics.logged import (
+  LayerReading,
+  Reading,
+  logged_measure,
+  reduce_readings,
+)
 from rnn_research.diagnostics.nonfinite import (
   first_nonfinite_adjoint,
   first_nonfinite_state,
 )
 from rnn_research.diagnostics.over_examples import Curves, over_examples
+from rnn_research.diagnostics.saturation import (
+  Saturation,
+  mean_saturation,
+  saturation,
+)
 from rnn_research.diagnostics.spectrum import (
   largest_singular_value,
   recurrent_blocks,
@@ -32,6 +43,7 @@ from rnn_research.diagnostics.truncation import (
   leaf_biases,
   truncation_biases,
 )
+from rnn_research.diagnostics.weight_gradient import weight_curves, weight_norms
 
 __all__ = [
   "ADJOINT",
@@ -39,6 +51,9 @@ __all__ = [
   "AdjointCurves",
   "Bias",
   "Curves",
+  "LayerReading",
+  "Reading",
+  "Saturation",
   "adjoint_curves",
   "at_events",
   "event_lags",
@@ -50,12 +65,18 @@ __all__ = [
   "last_state",
   "leaf_biases",
   "log_gain",
+  "logged_measure",
   "loss_gain",
+  "mean_saturation",
   "over_examples",
   "recurrent_blocks",
+  "reduce_readings",
   "rms_gain",
+  "saturation",
   "spectral_radius",
   "total_adjoint",
   "truncation_biases",
   "unflatten_carry",
+  "weight_curves",
+  "weight_norms",
 ]

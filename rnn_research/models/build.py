@@ -67,6 +67,7 @@ def build(
     adjoint=config.adjoint,
     segment_levels=config.segment_levels,
     truncation=truncation,
+    compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
     initial=make_initial(config.init),
     measure=measure,
   )

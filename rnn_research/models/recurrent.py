@@ -46,6 +46,7 @@ class Recurrent(nn.Module):
     truncation: as in `unroll`. Layers on top of each other cut each by itself: with
       k2 = k1 all at the same steps, with k2 > k1 a gradient that goes down a layer
       may go back up to k2 steps there again.
+    compute_dtype: as in `unroll`.
     initial: how the parameters start. Models that differ in nothing else are
       equal and hash alike, so that they share compiled programs; a jitted
       function that draws parameters must not have the model as static argument.
@@ -58,6 +59,7 @@ class Recurrent(nn.Module):
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = 0
   truncation: tuple[int, int] | None = None
+  compute_dtype: str | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -109,6 +111,7 @@ class Recurrent(nn.Module):
       adjoint=self.adjoint,
       segments=balanced_segments(xs.shape[0], self.segment_levels),
       truncation=self.truncation,
+      compute_dtype=self.compute_dtype,
       taps=self._taps(trace),
     )
     summary = self.cell.output(carry, xs[0] if self.reverse else summarise(xs, lengths))

@@ -48,6 +48,7 @@ class Stacked(nn.Module):
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = 0
   truncation: tuple[int, int] | None = None
+  compute_dtype: str | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -107,6 +108,7 @@ class Stacked(nn.Module):
       "adjoint": self.adjoint,
       "segment_levels": self.segment_levels,
       "truncation": self.truncation,
+      "compute_dtype": self.compute_dtype,
       "initial": self.initial,
       "measure": self.measure,
       "name": f"layer_{n}",

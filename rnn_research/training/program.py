@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import optax
 
 from rnn_research.config import Config, ModelConfig, OptimizerConfig
-from rnn_research.diagnostics import ADJOINT, ADJOINT_NORM
+from rnn_research.diagnostics import ADJOINT, Reading, logged_measure
 from rnn_research.models import build
 from rnn_research.problem import Problem
 from rnn_research.tasks import Task
@@ -33,8 +33,8 @@ class Program(NamedTuple):
 
   Attributes:
     model: computes outputs.
-    measured: the same, reading the norm of every adjoint; the model itself where
-      nothing is read in training.
+    measured: the same, read in its logged steps; the model itself where nothing is
+      read in training.
     inspected: the same, reading every adjoint whole, and never truncated.
     problem: what the outputs are judged by.
     task: samples batches on the device; None if they come from a data set.
@@ -60,11 +60,16 @@ def make_program(
   every, reach = config.model.truncate_every, config.model.truncate_reach
   # Nothing can be read in autodiff, nor where a step lies in several windows.
   readable = config.model.adjoint == "fused" and reach <= every
-  read = config.diagnostics.adjoint and readable
+  reading = Reading(
+    adjoint=config.diagnostics.adjoint,
+    saturation=config.diagnostics.saturation,
+    weights=config.diagnostics.weights,
+  )
+  measure = logged_measure(reading) if readable else None
   model = build(config.model, problem)
   return Program(
     model=model,
-    measured=build(config.model, problem, ADJOINT_NORM) if read else model,
+    measured=model if measure is None else build(config.model, problem, measure),
     inspected=build(_inspected(config.model), problem, ADJOINT),
     problem=problem,
     task=task,
@@ -75,11 +80,17 @@ def make_program(
 
 
 def _inspected(model: ModelConfig) -> ModelConfig:
-  """The fused adjoint of all steps, whatever the run is trained with.
+  """The fused adjoint of all steps in float32, whatever the run is trained with.
 
   So a lag gain is the network's, and a truncation has something to be compared with.
   """
-  return dataclasses.replace(model, adjoint="fused", truncate_every=0, truncate_reach=0)
+  return dataclasses.replace(
+    model,
+    adjoint="fused",
+    truncate_every=0,
+    truncate_reach=0,
+    compute_dtype="float32",
+  )
 
 
 def _rule(config: OptimizerConfig) -> Rule:

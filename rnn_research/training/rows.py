@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rnn_research.diagnostics import (
-  AdjointCurves,
   Bias,
   Curves,
+  LayerReading,
   largest_singular_value,
   recurrent_blocks,
   spectral_radius,
@@ -62,8 +62,12 @@ def ledger_arrays(ledger: Ledger, step: int) -> dict[str, np.ndarray]:
 
 @_quietly
 def detail_row(detail: Detail) -> dict[str, np.ndarray]:
-  """Norms of every leaf at the logged step."""
+  """Norms of every leaf, and saturated shares of every gate, at the logged step."""
   row = {}
+  for layer, reading in detail.layers.items():
+    for gate, shares in reading.saturation.items():
+      row[f"saturation/{layer}/{gate}/low"] = shares.low
+      row[f"saturation/{layer}/{gate}/high"] = shares.high
   for path, norm in detail.params.items():
     update = detail.updates[path]
     row[f"grads/{path}"] = detail.gradients[path]
@@ -76,16 +80,20 @@ def detail_row(detail: Detail) -> dict[str, np.ndarray]:
 
 
 def adjoint_arrays(
-  adjoint: Mapping[str, AdjointCurves], events: Any
+  layers: Mapping[str, LayerReading], events: Any
 ) -> dict[str, np.ndarray]:
   """What the heat maps are drawn from, (seeds, time)."""
   arrays = {}
-  for layer, curves in adjoint.items():
-    for name, value in curves.absolute._asdict().items():
-      arrays[f"{layer}/log10_{name}"] = _finite(value)
-    for name, value in curves.relative._asdict().items():
-      arrays[f"{layer}/relative_log10_{name}"] = _finite(value)
-    arrays[f"{layer}/nonfinite"] = np.asarray(curves.nonfinite)
+  for layer, reading in layers.items():
+    if reading.adjoint is not None:
+      for name, value in reading.adjoint.absolute._asdict().items():
+        arrays[f"{layer}/log10_{name}"] = _finite(value)
+      for name, value in reading.adjoint.relative._asdict().items():
+        arrays[f"{layer}/relative_log10_{name}"] = _finite(value)
+      arrays[f"{layer}/nonfinite"] = np.asarray(reading.adjoint.nonfinite)
+    for product, curves in reading.weights.items():
+      for name, value in curves._asdict().items():
+        arrays[f"{layer}/weights/{product}/log10_{name}"] = _finite(value)
   if events is not None and arrays:
     seeds = next(iter(arrays.values())).shape[0]
     median = np.median(np.asarray(events), axis=0)

@@ -198,8 +198,8 @@ class Run:
       ledger, detail = jax.device_get((ledger, detail))
       row |= rows.ledger_row(ledger) | rows.detail_row(detail)
       self.directory.write_arrays("ledger", step, rows.ledger_arrays(ledger, step))
-      if detail.adjoint:
-        arrays = rows.adjoint_arrays(detail.adjoint, self._inspected.events)
+      if detail.layers:
+        arrays = rows.adjoint_arrays(detail.layers, self._inspected.events)
         self.directory.write_arrays("adjoint", step, arrays)
       progress.update(
         step, *(_mean_of_finite(row[name]) for name in ("train/loss", "train/error"))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from rnn_research.array_types import Array, Key, Params
 from rnn_research.cells import select
-from rnn_research.diagnostics import AdjointCurves, adjoint_curves
+from rnn_research.diagnostics import LayerReading, reduce_readings
 from rnn_research.models import by_layer, make_taps
 from rnn_research.problem import Batch
 from rnn_research.training.losses import Tally, tally
@@ -26,13 +26,13 @@ class Detail(NamedTuple):
     gradients: norm of each leaf's gradient, by path.
     params: norm of each leaf.
     updates: norm of each leaf's update.
-    adjoint: curves over time, by layer; empty where nothing was read.
+    layers: what was read on the way back, by layer; empty where nothing was.
   """
 
   gradients: dict[str, Array]
   params: dict[str, Array]
   updates: dict[str, Array]
-  adjoint: dict[str, AdjointCurves]
+  layers: dict[str, LayerReading]
 
 
 def next_batch(program: Program, state: TrainState, given: Batch | None) -> Batch:
@@ -77,13 +77,13 @@ def logged_step(
   state, ledger, gradient, update, readings, (parts, traces) = _update(
     program, program.measured, state, batch
   )
-  adjoint = {
-    layer: adjoint_curves(
-      reading.inside, parts.count, traces[layer].lengths, traces[layer].reverse
+  layers = {
+    layer: reduce_readings(
+      reading, parts.count, traces[layer].lengths, traces[layer].reverse
     )
     for layer, reading in readings.items()
   }
-  detail = Detail(leaf_norms(gradient), leaf_norms(before), leaf_norms(update), adjoint)
+  detail = Detail(leaf_norms(gradient), leaf_norms(before), leaf_norms(update), layers)
   return state, ledger, detail
 
 

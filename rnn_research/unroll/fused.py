@@ -25,7 +25,7 @@ from rnn_research.unroll.products import (
   transposed,
   weight_gradient,
 )
-from rnn_research.unroll.scan import Plan, Rows, Trajectory, scan_cell
+from rnn_research.unroll.scan import Plan, Rows, Trajectory, rounded_weights, scan_cell
 from rnn_research.unroll.taps import Event, Measure, Readings, Stacked
 
 
@@ -84,8 +84,9 @@ def _backward(plan, measure, saved, cotangents):
   params, rows, initial_carry, context, trajectory = saved
   cell = plan.cell
   operations = dict(cell.products)
+  weights = rounded_weights(cell, params, plan.compute_dtype)
   backward_weights = {
-    name: transposed(operation, params[name]) for name, operation in operations.items()
+    name: transposed(operation, weights[name]) for name, operation in operations.items()
   }
   one_row, pull_rows = jax.vjp(
     lambda p: _spread(p, trajectory.carries, rows.xs.ndim - 1),
@@ -115,7 +116,7 @@ def _backward(plan, measure, saved, cotangents):
 
   def body(state, step):
     later, d_vectors, d_context, d_initial = state
-    time, given, start, projection, results, recorded, row = step
+    given, start, projection, results, recorded, row = step
     projection = _of_joint_product(cell, projection, results)
     total = _add_given(later, given)  # dl/ds_t
     nothing = _zeros(total)
@@ -142,7 +143,7 @@ def _backward(plan, measure, saved, cotangents):
       )
       reading = measure.inside(
         Event(
-          time=time,
+          time=row.time,
           start=start,
           gates=gates,
           adjoint=adjoint,
@@ -163,7 +164,6 @@ def _backward(plan, measure, saved, cotangents):
     state = (earlier, _add(d_vectors, d_row), _add(d_context, d_ctx), d_initial)
     return state, (Distinct.of((d_projection, d_results)), reading)
 
-  time = trajectory_length(trajectory)
   state = (
     _add_given(_zeros(trajectory_at(trajectory, 0)), _given(cotangents[0])),
     _zeros(one_row),
@@ -171,7 +171,6 @@ def _backward(plan, measure, saved, cotangents):
     _zeros(initial_carry),
   )
   steps = (
-    jnp.arange(time),
     _given(cotangents[1]),
     trajectory.starts,
     trajectory.projections,
@@ -188,15 +187,15 @@ def _backward(plan, measure, saved, cotangents):
 
   def multiplied(start, projection, results, recorded, noise):
     projection = _of_joint_product(cell, projection, results)
-    _, (_, values) = replay_step(
+    _, played = replay_step(
       {}, one_row, start, projection, results, recorded, noise, context, True
     )
-    return values
+    return played
 
-  # For most cells this is a view of the carries: nothing is computed again.
-  values = {}
-  if operations:
-    values = jax.vmap(multiplied)(
+  # For most cells these are views of what is stacked: nothing is computed again.
+  gates, values = {}, {}
+  if operations or measure is not None:
+    gates, values = jax.vmap(multiplied)(
       trajectory.starts,
       trajectory.projections,
       trajectory.results,
@@ -204,7 +203,7 @@ def _backward(plan, measure, saved, cotangents):
       rows.noise,
     )
   if measure is not None:
-    after = measure.after(Stacked(d_projections, d_results, values))
+    after = measure.after(Stacked(d_projections, d_results, values, gates))
     readings = Readings(readings, after)
 
   d_params = {
@@ -215,9 +214,9 @@ def _backward(plan, measure, saved, cotangents):
     cell.input_operation, params["input"], rows.xs, d_projections
   )
   d_params.update(pull_rows(d_vectors)[0])
-  project = jax.vmap(functools.partial(cell.project, params["input"]))
+  project = jax.vmap(functools.partial(cell.project, weights["input"]))
   d_xs = jax.vjp(project, rows.xs)[1](d_projections)[0]
-  d_rows = Rows(xs=d_xs, active=None, resets=None, noise=None)
+  d_rows = Rows(time=None, xs=d_xs, active=None, resets=None, noise=None)
   return d_params, d_rows, earlier, d_initial, d_context, readings
 
 
@@ -227,11 +226,6 @@ fused_scan.defvjp(_forward, _backward, symbolic_zeros=True)
 def trajectory_at(trajectory: Trajectory, time: int) -> Carry:
   """The carry behind one step."""
   return jax.tree.map(lambda leaf: leaf[time], trajectory.carries)
-
-
-def trajectory_length(trajectory: Trajectory) -> int:
-  """Steps of the forward pass."""
-  return jax.tree.leaves(trajectory.carries)[0].shape[0]
 
 
 def _spread(vectors: Params, carries: Carry, rank: int) -> Params:

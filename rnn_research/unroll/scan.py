@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Int
 
 from rnn_research.array_types import Active, Array, Carry, Params, Projection, Resets
 from rnn_research.cells import Cell, Tape, dense, select
@@ -20,23 +21,27 @@ class Plan(NamedTuple):
     cell: the cell.
     reverse: from the last step to the first.
     whole_projection: project all inputs before the scan, not each in its step.
+    compute_dtype: what dense products round their factors to; None leaves them.
   """
 
   cell: Cell
   reverse: bool
   whole_projection: bool
+  compute_dtype: Any = None
 
 
 class Rows(NamedTuple):
   """What each step is handed from outside, time axis first; None where unused.
 
   Attributes:
+    time: t, in input order.
     xs: inputs.
     active: False on padding, where the carry stands still.
     resets: True where the step begins from the initial carry.
     noise: the cell's random numbers.
   """
 
+  time: Int[Array, "time"]
   xs: Array
   active: Active | None
   resets: Resets | None
@@ -63,6 +68,21 @@ class Trajectory(NamedTuple):
   projections: Projection
   results: dict[str, Array]
   recorded: tuple[Array, ...]
+
+
+def rounded_weights(
+  cell: Cell, params: Params, compute_dtype: Any
+) -> dict[str, Params]:
+  """The parameters, kernels of dense products rounded; `dense` says what that does."""
+  if compute_dtype is None:
+    return params
+  operations = {"input": cell.input_operation, **dict(cell.products)}
+  kernels = {
+    name: params[name] | {"kernel": params[name]["kernel"].astype(compute_dtype)}
+    for name, operation in operations.items()
+    if operation is dense
+  }
+  return params | kernels
 
 
 def joint_weights(plan: Plan, params: Params) -> Params | None:
@@ -101,6 +121,7 @@ def scan_cell(
   """
   cell = plan.cell
   operations = dict(cell.products)
+  params = rounded_weights(cell, params, plan.compute_dtype)
   vectors = as_rows(cell.vectors(params), rows.xs.ndim - 1)
   project = functools.partial(cell.project, params["input"])
   both = joint_weights(plan, params)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from rnn_research.array_types import Array, Carry, Params
 from rnn_research.cells import Cell, multiplying
 from rnn_research.unroll.products import as_rows
+from rnn_research.unroll.scan import rounded_weights
 
 
 def step(
@@ -16,6 +17,7 @@ def step(
   x: Float[Array, "batch *features"],
   *,
   context: Any = None,
+  compute_dtype: Any = None,
 ) -> tuple[Carry, Float[Array, "batch *outputs"]]:
   """Reads one input; (carry, y) equal those of `unroll` at that step.
 
@@ -25,7 +27,9 @@ def step(
     carry: of the step before; None begins a sequence.
     x: (batch, *features).
     context: as in `unroll`.
+    compute_dtype: as in `unroll`.
   """
+  params = rounded_weights(cell, params, compute_dtype)
   projection = cell.project(params["input"], x)
   if carry is None:
     carry = cell.initial_carry(params, projection)

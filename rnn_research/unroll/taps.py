@@ -48,11 +48,16 @@ class Event(NamedTuple):
 
 
 class Stacked(NamedTuple):
-  """What the weight gradients stack for all t anyway; leaves (time, batch, ...)."""
+  """What is stacked for all t anyway; leaves (time, batch, ...).
+
+  Attributes:
+    projection: as in `Event`; likewise all others.
+  """
 
   projection: Projection
   products: dict[str, Array]
   values: dict[str, Array]
+  gates: dict[str, Array]
 
 
 def _nothing(_):
@@ -135,7 +140,7 @@ def make_sinks(
       values=values,
       probes=probes,
     )
-    stacked = Stacked(stack(projection), stack(results), stack(values))
+    stacked = Stacked(*map(stack, (projection, results, values, gates)))
     return Readings(stack(measure.inside(event)), measure.after(stacked))
 
   first = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)

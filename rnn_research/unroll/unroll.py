@@ -9,7 +9,7 @@ from jaxtyping import Float
 from rnn_research.array_types import Array, Carry, Inputs, Key, Lengths, Params, Resets
 from rnn_research.cells import Cell, select
 from rnn_research.unroll.fused import fused_scan
-from rnn_research.unroll.scan import Plan, Rows, scan_cell
+from rnn_research.unroll.scan import Plan, Rows, rounded_weights, scan_cell
 from rnn_research.unroll.segments import in_segments
 from rnn_research.unroll.taps import Measure, Readings
 from rnn_research.unroll.truncation import in_windows
@@ -30,6 +30,7 @@ def unroll(
   projection: Literal["step", "whole"] = "step",
   segments: tuple[int, ...] = (),
   truncation: tuple[int, int] | None = None,
+  compute_dtype: Any = None,
   taps: tuple[Measure, Readings] | None = None,
 ) -> tuple[Carry, Float[Array, "time batch *outputs"]]:
   """Runs a cell over a sequence, forward or backward in time.
@@ -58,6 +59,9 @@ def unroll(
     truncation: (k1, k2) cuts the gradient and leaves the values: the losses of each
       k1 steps go back at most k2 steps, see `in_windows`. None is the whole
       gradient. Chunks are counted from the end, in processing order.
+    compute_dtype: what dense products round their factors to, jnp.bfloat16 say; they
+      add up in float32, and carries, gates and gradients stay as they are. None
+      multiplies in the dtype of the parameters.
     taps: (measure, sinks), as made by `make_sinks`; needs the fused adjoint.
 
   Returns:
@@ -76,7 +80,8 @@ def unroll(
     xs = jnp.where(mask, xs, 0)
   if resets is not None and reverse:
     resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
-  first = cell.project(params["input"], xs[0])
+  weights = rounded_weights(cell, params, compute_dtype)
+  first = cell.project(weights["input"], xs[0])
   if initial_carry is None:
     initial_carry = cell.initial_carry(params, first)
   noise = None if key is None else cell.noise(key, time, first)
@@ -87,7 +92,7 @@ def unroll(
     raise ValueError(f"segments: {segments} holds one of no steps; use at least 1")
   if truncation is not None:
     _check_truncation(truncation, segments, taps)
-  plan = Plan(cell, reverse, projection == "whole")
+  plan = Plan(cell, reverse, projection == "whole", compute_dtype)
   measure, sinks = taps or (None, None)
 
   def run(carry, steps):
@@ -105,7 +110,7 @@ def unroll(
     carry, (_, ys) = run(carry, steps)
     return carry, ys
 
-  rows = Rows(xs, active, resets, noise)
+  rows = Rows(jnp.arange(time), xs, active, resets, noise)
   if truncation is not None:
     return in_windows(run, truncation, initial_carry, rows, sinks, reverse)
   return in_segments(run_segment, segments, initial_carry, (rows, sinks), reverse)

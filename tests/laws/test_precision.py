@@ -55,6 +55,52 @@ def test_half_precision_gradients_are_no_worse_than_autodiffs(name):
   assert 1e-4 < distance(fused, wanted) <= distance(autodiff, wanted)
 
 
+def test_rounded_products_leave_the_memory_alone():
+  """The same accumulator with float32 parameters and products in bfloat16."""
+  steps, size = 2000, 3
+  params = jax.tree.map(jnp.zeros_like, LSTM().init(jax.random.key(0), 1, size))
+  params["input"]["bias"] = jnp.repeat(jnp.array([40.0, 40.0, 0.01, 0.0]), size)
+  xs = jnp.zeros((steps, 1, 1))
+  carry, _ = unroll(LSTM(), params, xs, compute_dtype=jnp.bfloat16)
+  np.testing.assert_allclose(carry.memory, steps * np.tanh(0.01), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_gradients_of_rounded_products_are_no_worse_than_autodiffs(name):
+  """Against float32; parameters, carries and gradients stay float32."""
+  cell = CELLS[name]()
+  k = jax.random.split(jax.random.key(2))
+  params = cell.init(k[0], 4, 8)
+  xs = jax.random.normal(k[1], (20, 8, 4))
+
+  def gradients(adjoint, compute_dtype):
+    def value(params, xs):
+      carry, outputs = unroll(
+        cell, params, xs, adjoint=adjoint, compute_dtype=compute_dtype
+      )
+      assert {leaf.dtype for leaf in carry} == {jnp.dtype(jnp.float32)}
+      return (outputs**2).sum()
+
+    return unoptimised(jax.grad(value, (0, 1)))(params, xs)
+
+  wanted = gradients("fused", None)
+  fused = gradients("fused", jnp.bfloat16)
+  autodiff = gradients("autodiff", jnp.bfloat16)
+  assert {leaf.dtype for leaf in jax.tree.leaves(fused)} == {jnp.dtype(jnp.float32)}
+  assert 1e-4 < distance(fused, wanted) <= distance(autodiff, wanted)
+
+
+def test_streaming_rounds_as_the_unroll_does():
+  cell = LSTM()
+  params = cell.init(jax.random.key(3), 2, 3)
+  xs = jax.random.normal(jax.random.key(4), (2, 1, 2))
+  carry, first = step(cell, params, None, xs[0], compute_dtype=jnp.bfloat16)
+  _, second = step(cell, params, carry, xs[1], compute_dtype=jnp.bfloat16)
+  rounded = unroll(cell, params, xs, compute_dtype=jnp.bfloat16)[1]
+  np.testing.assert_allclose([first, second], rounded, rtol=1e-5)
+  assert np.abs(rounded - unroll(cell, params, xs)[1]).max() > 1e-5
+
+
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_streaming_keeps_the_wide_carry(dtype):
   cell = Elman()

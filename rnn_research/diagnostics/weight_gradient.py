@@ -1,0 +1,41 @@
+"""The share of one time step, for one example, in a recurrent weight's gradient.
+
+The gradient of a dense product's kernel is the sum over steps and examples of
+dW_t = h_{t-1} (x) dz_t, of rank one each: |dW_t| = |h_{t-1}| |dz_t| exactly, and
+no dW_t is ever formed. Norms of parts do not add: a sum of these is no gradient norm.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from rnn_research.array_types import Array, Lengths, Scalar
+from rnn_research.diagnostics.over_examples import Curves, over_examples
+from rnn_research.unroll import Stacked, scaled_norm
+
+
+def weight_norms(stacked: Stacked) -> dict[str, Float[Array, "time batch"]]:
+  """|dW_t| of each example, by dense product; others form no outer product."""
+  return {
+    name: scaled_norm(stacked.values[name], 2) * scaled_norm(cotangent, 2)
+    for name, cotangent in stacked.products.items()
+    if cotangent.ndim == 3
+  }
+
+
+def weight_curves(
+  norms: dict[str, Float[Array, "time batch"]], count: Scalar, lengths: Lengths | None
+) -> dict[str, Curves]:
+  """log10 |dW_t| of an example's own loss, over the examples; leaves (time,).
+
+  Args:
+    norms: of the mean loss, as read in training.
+    count: what the loss was divided by; multiplied back in.
+    lengths: valid steps, None for all.
+  """
+  curves = {}
+  for name, norm in norms.items():
+    valid = jnp.ones(norm.shape, bool)
+    if lengths is not None:
+      valid = jnp.arange(norm.shape[0])[:, None] < lengths[None]
+    curves[name] = over_examples(jnp.log(norm) + jnp.log(count), valid)
+  return curves
