@@ -6,7 +6,7 @@ is hashable, equal by value, and can be a static argument of a jitted function.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +58,23 @@ def zero_carry(projection: Float[Array, "*batch columns"], size: int) -> Array:
   return jnp.zeros_like(wide[..., :size], dtype=dtype)
 
 
+class Joined(NamedTuple):
+  """Columns of the projection that meet those of a product in a sum and nowhere else.
+
+  Both then have the same cotangent, which is stored once. Where these are all columns,
+  the forward scan multiplies x_t and h_{t-1} at once.
+
+  Attributes:
+    product: its name.
+    gates: how many of the projection's gates, from the first.
+    of: gates of the projection, all equally wide.
+  """
+
+  product: str
+  gates: int
+  of: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
   """One step of a recurrence: carry_t = step(carry_{t-1}, project(x_t)).
@@ -78,12 +95,9 @@ class Cell:
     raise NotImplementedError
 
   @property
-  def joined(self) -> str:
-    """The product that `step` only ever adds to the projection; "" if there is none.
-
-    A forward scan that has x_t and h_{t-1} at hand then multiplies both at once.
-    """
-    return ""
+  def joined(self) -> Joined | None:
+    """Where `step` does nothing with the projection but add a product to it."""
+    return None
 
   @property
   def gate_order(self) -> dict[str, tuple[str, ...]]:

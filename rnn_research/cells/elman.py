@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Float
 
 from rnn_research.array_types import Array
-from rnn_research.cells.cell import Cell, dense, zero_carry
+from rnn_research.cells.cell import Cell, Joined, dense, zero_carry
 from rnn_research.cells.initial import OURS
 from rnn_research.cells.tape import Tape
 
@@ -40,8 +40,8 @@ class Elman(Cell):
 
   @property
   def joined(self):
-    """W x + U h is one product."""
-    return "hidden"
+    """W x and U h."""
+    return Joined("hidden", 1, 1)
 
   @property
   def gate_order(self):

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from rnn_research.cells.cell import Cell, dense, zero_carry
+from rnn_research.cells.cell import Cell, Joined, dense, zero_carry
 from rnn_research.cells.elman import HiddenCarry
 from rnn_research.cells.initial import OURS
 
@@ -38,6 +38,11 @@ class GRU(Cell):
     if self.reset_after:
       return (("hidden", dense),)
     return (("gates", dense), ("candidate", dense))
+
+  @property
+  def joined(self):
+    """The gates r and z; r stands between the two parts of n."""
+    return Joined("hidden" if self.reset_after else "gates", 2, 3)
 
   @property
   def gate_order(self):

@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Float
 
 from rnn_research.array_types import Array
-from rnn_research.cells.cell import Cell, dense, zero_carry
+from rnn_research.cells.cell import Cell, Joined, dense, zero_carry
 from rnn_research.cells.initial import OURS
 
 EPSILON = 1e-5  # of the layer norm's variance, as in Ba et al.'s released code
@@ -81,8 +81,9 @@ class LSTM(Cell):
 
   @property
   def joined(self):
-    """W x + U h is one product, unless each is normalised by itself."""
-    return "" if self.layer_norm else "hidden"
+    """W x and U h, unless each is normalised by itself."""
+    gates = len(self.gates)
+    return None if self.layer_norm else Joined("hidden", gates, gates)
 
   @property
   def gate_order(self):

@@ -25,7 +25,14 @@ from rnn_research.unroll.products import (
   transposed,
   weight_gradient,
 )
-from rnn_research.unroll.scan import Plan, Rows, Trajectory, rounded_weights, scan_cell
+from rnn_research.unroll.scan import (
+  Plan,
+  Rows,
+  Trajectory,
+  rounded_weights,
+  scan_cell,
+  shared_columns,
+)
 from rnn_research.unroll.taps import Event, Measure, Readings, Stacked
 
 
@@ -84,6 +91,7 @@ def _backward(plan, measure, saved, cotangents):
   params, rows, initial_carry, context, trajectory = saved
   cell = plan.cell
   operations = dict(cell.products)
+  columns = shared_columns(cell, params)
   weights = rounded_weights(cell, params, plan.compute_dtype)
   backward_weights = {
     name: transposed(operation, weights[name]) for name, operation in operations.items()
@@ -162,6 +170,8 @@ def _backward(plan, measure, saved, cotangents):
       earlier = select(row.resets, nothing, d_start)
     earlier = select(row.active, earlier, total)
     state = (earlier, _add(d_vectors, d_row), _add(d_context, d_ctx), d_initial)
+    if columns:
+      d_projection = d_projection[..., columns:]
     return state, (Distinct.of((d_projection, d_results)), reading)
 
   state = (
@@ -182,7 +192,9 @@ def _backward(plan, measure, saved, cotangents):
     body, state, steps, reverse=not plan.reverse, sequences=rows.xs.shape[1]
   )
   earlier, d_vectors, d_context, d_initial = state
-  d_projections, d_results = emitted[0].tree()
+  d_own, d_results = emitted[0].tree()
+  d_shared = d_results[cell.joined.product][..., :columns] if columns else None
+  d_projections = jnp.concatenate([d_shared, d_own], -1) if columns else d_own
   readings = emitted[1]
 
   def multiplied(start, projection, results, recorded, noise):
@@ -207,11 +219,16 @@ def _backward(plan, measure, saved, cotangents):
     readings = Readings(readings, after)
 
   d_params = {
-    name: weight_gradient(operation, params[name], values[name], d_results[name])
+    name: weight_gradient(operation, params[name], values[name], [d_results[name]])
     for name, operation in operations.items()
   }
   d_params["input"] = weight_gradient(
-    cell.input_operation, params["input"], rows.xs, d_projections
+    cell.input_operation,
+    params["input"],
+    rows.xs,
+    [part for part in (d_shared, d_own) if part is not None and part.shape[-1]]
+    if columns
+    else [d_own],
   )
   d_params.update(pull_rows(d_vectors)[0])
   project = jax.vmap(functools.partial(cell.project, weights["input"]))
@@ -245,7 +262,7 @@ def _spread(vectors: Params, carries: Carry, rank: int) -> Params:
 def _of_joint_product(cell, projection, results):
   """The projection of one step: zero where the joined result holds it already."""
   if projection is None:
-    return jnp.zeros_like(results[cell.joined])
+    return jnp.zeros_like(results[cell.joined.product])
   return projection
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import jax
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
-from jax.extend import core
 
 # On CPU every operation of a loop's body is a kernel of its own, called by a runtime
 # that costs more than a kernel does which works on a single sequence. A call marked
@@ -35,17 +34,10 @@ def loop(
   def run(state, steps):
     return lax.scan(body, state, steps, reverse=reverse)
 
+  def as_one_function(state, steps):
+    # Marks the operation that a value comes from: the call.
+    return set_xla_metadata(jax.jit(run)(state, steps), **ONE_FUNCTION)
+
   if sequences > 1:
     return run(state, steps)
-  return lax.platform_dependent(
-    state, steps, cpu=lambda *given: _as_one_function(run, *given), default=run
-  )
-
-
-def _as_one_function(run, *arguments):
-  """Traced before it is marked, or every operation inside would be marked too."""
-  closed, shape = jax.make_jaxpr(run, return_shape=True)(*arguments)
-  inner = jax.jit(core.jaxpr_as_fun(closed))
-  with set_xla_metadata(**ONE_FUNCTION):
-    flat = inner(*jax.tree.leaves(arguments))
-  return jax.tree.unflatten(jax.tree.structure(shape), flat)
+  return lax.platform_dependent(state, steps, cpu=as_one_function, default=run)

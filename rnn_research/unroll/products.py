@@ -1,15 +1,16 @@
 """What the backward scan plays back, and the weight gradients behind it."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from rnn_research.array_types import Array, Params
 from rnn_research.cells import dense, identity
 from rnn_research.cells.cell import Operation
+from rnn_research.unroll.outer_products import outer_products
 
 
 def as_rows(vectors: Params, rank: int) -> Params:
@@ -93,41 +94,36 @@ def _of_type(gradient: Array, parameter: Array) -> Array:
 
 
 def weight_gradient(
-  operation: Operation, weights: Params, values: Any, cotangents: Any
+  operation: Operation, weights: Params, values: Any, cotangents: Sequence[Array]
 ) -> Params:
   """Gradient of one weight from all time steps at once.
 
   One large product instead of T small ones, and under data parallelism one
   reduction over the devices instead of T.
+
+  Args:
+    operation: of the weight.
+    weights: its parameters.
+    values: what it multiplied, leaves (time, batch, ...).
+    cotangents: of its results, (time, batch, ...), in one or several parts that stand
+      side by side on the last axis.
   """
   if operation is not dense:
 
     def every_step(w):
       return jax.vmap(functools.partial(operation, w))(values)
 
-    return jax.vjp(every_step, weights)[1](cotangents)[0]
+    return jax.vjp(every_step, weights)[1](jnp.concatenate(cotangents, -1))[0]
   kernel = weights["kernel"]
-  sharding = jax.typeof(kernel).sharding
-  explicit = jax.sharding.AxisType.Explicit in sharding.mesh.axis_types
-
-  def summed(values, cotangents, sharding):
-    # Written out: with the axes in this order no operand is copied (einsum's order
-    # is twice as slow on CPU), and unlike a reshape it keeps a batch that is sharded.
-    dtype = max(values.dtype, cotangents.dtype, key=lambda dtype: dtype.itemsize)
-    half = dtype.itemsize < 4
-    return lax.dot_general(
-      values.astype(dtype),
-      cotangents.astype(dtype),
-      (((0, 1), (0, 1)), ((), ())),
-      preferred_element_type=jnp.float32 if half else dtype,
-      out_sharding=sharding if explicit else None,
-    ).astype(kernel.dtype)
-
-  gradient = {"kernel": _of_type(summed(values, cotangents, sharding), kernel)}
+  parts = [outer_products(values, part, kernel) for part in cotangents]
+  total = jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+  gradient = {"kernel": _of_type(total, kernel)}
   if "bias" in weights:
     bias = weights["bias"]
-    last = cotangents[..., cotangents.shape[-1] - bias.shape[-1] :]
     # A sum as a product with ones: the plain sum copies its operand on CPU.
-    total = summed(jnp.ones_like(last[..., :1]), last, sharding)[0]
-    gradient["bias"] = _of_type(total, bias)
+    ones = jnp.ones_like(cotangents[0][..., :1])
+    sums = [outer_products(ones, part, kernel)[0] for part in cotangents]
+    total = jnp.concatenate(sums) if len(sums) > 1 else sums[0]
+    total = total[total.shape[0] - bias.shape[-1] :]
+    gradient["bias"] = _of_type(total.astype(bias.dtype), bias)
   return gradient

@@ -85,25 +85,30 @@ def rounded_weights(
   return params | kernels
 
 
-def joint_weights(plan: Plan, params: Params) -> Params | None:
-  """Weights of the input above those of the cell's joined product.
+def shared_columns(cell: Cell, params: Params) -> int:
+  """Columns of the projection whose cotangent is that of the cell's joined product."""
+  joined = cell.joined
+  if joined is None or cell.input_operation is not dense:
+    return 0
+  if dict(cell.products)[joined.product] is not dense:
+    return 0
+  return params["input"]["kernel"].shape[-1] * joined.gates // joined.of
 
-  [x, h] times both is one product where there were two. None where the cell joins
-  none, where either is not dense, or where all inputs are projected beforehand.
+
+def joint_weights(plan: Plan, params: Params) -> Params | None:
+  """Weights of the input above those of the product that all of it is added to.
+
+  [x, h] times both is one product where there were two. None where only some columns
+  are added, or where all inputs are projected beforehand.
   """
-  cell = plan.cell
-  name = cell.joined
-  if plan.whole_projection or not name:
+  of_x = params["input"]
+  columns = shared_columns(plan.cell, params)
+  if plan.whole_projection or columns < of_x["kernel"].shape[-1]:
     return None
-  of_x, of_h = params["input"], params[name]
-  if cell.input_operation is not dense or dict(cell.products)[name] is not dense:
-    return None
+  of_h = params[plan.cell.joined.product]
   if "bias" in of_h:
     return None
-  both = {"kernel": jnp.concatenate([of_x["kernel"], of_h["kernel"]])}
-  if "bias" in of_x:
-    both["bias"] = of_x["bias"]
-  return both
+  return of_x | {"kernel": jnp.concatenate([of_x["kernel"], of_h["kernel"]])}
 
 
 def scan_cell(
@@ -136,7 +141,7 @@ def scan_cell(
     results, recorded = {}, []
 
     def product(name, value):
-      if both is not None and name == cell.joined:
+      if both is not None and name == cell.joined.product:
         results[name] = dense(
           both, jnp.concatenate([row.xs.astype(value.dtype), value], axis=-1)
         )
