@@ -27,10 +27,11 @@ import numpy as np
 from absl import flags
 
 from benchmarks.entries import Entry, Shape
+from benchmarks.interleave import Asked
 from benchmarks.libraries import Unsupported
 from rnn_research import command
 
-_LIBRARY = flags.DEFINE_string("library", None, "Module in benchmarks/libraries.")
+_LIBRARY = flags.DEFINE_string("library", None, "Module of the library.")
 _DEVICES = flags.DEFINE_integer("devices", 1, "CPU devices, or threads.", lower_bound=1)
 
 Way = Callable[[], Sequence[Any]]
@@ -51,11 +52,32 @@ def serve(
     write: answers.
   """
 
+  def prepare(entry):
+    return Here(_prepare(make, devices, entry))
+
+  listen(prepare, versions, read, write)
+
+
+def listen(
+  prepare: Callable[[Any], Asked],
+  versions: dict[str, str],
+  read: TextIO,
+  write: TextIO,
+) -> None:
+  """Answers commands until the input ends, whatever is measured.
+
+  Args:
+    prepare: makes what answers `choose` and `measure`, of the argument of a `prepare`.
+    versions: said at the start.
+    read: commands.
+    write: answers.
+  """
+
   def say(answer):
     write.write(json.dumps(answer) + "\n")
     write.flush()
 
-  here = Here([])
+  here: Asked = Here([])
   say({"versions": versions})
   for line in read:
     ((name, argument),) = json.loads(line).items()
@@ -65,7 +87,7 @@ def serve(
         here = Here([])
         gc.unfreeze()
         gc.collect()
-        here = Here(_prepare(make, devices, argument))
+        here = prepare(argument)
         # Objects that stay needn't be looked at in every collection.
         gc.freeze()
         say({})
@@ -142,21 +164,38 @@ def _check(arrays, entry):
     raise ValueError(f"the result has shape {shape}")
 
 
-def main(_) -> int:
-  """Serves one library on stdin and stdout."""
+def work(package: str, prepare: Callable[[Any, int, Any], Asked]) -> int:
+  """Serves the library of the flags on stdin and stdout.
+
+  Args:
+    package: holds a module a library, which has `PACKAGES`.
+    prepare: of (module, devices, argument of a `prepare`).
+
+  Returns:
+    The exit code.
+  """
   answers = os.fdopen(os.dup(1), "w")
   # What libraries print must not get between the answers.
   os.dup2(2, 1)
-  name = _LIBRARY.value
   try:
-    library = importlib.import_module(f"benchmarks.libraries.{name}")
+    library = importlib.import_module(f"{package}.{_LIBRARY.value}")
   except Exception as error:
     reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     print(json.dumps({"missing": reason}), file=answers, flush=True)
     return 0
   versions = {package: metadata.version(package) for package in library.PACKAGES}
-  serve(library.make, _DEVICES.value, versions, sys.stdin, answers)
+  devices = _DEVICES.value
+  listen(lambda what: prepare(library, devices, what), versions, sys.stdin, answers)
   return 0
+
+
+def main(_) -> int:
+  """One layer, forward or gradient."""
+
+  def prepare(library, devices, entry):
+    return Here(_prepare(library.make, devices, entry))
+
+  return work("benchmarks.libraries", prepare)
 
 
 if __name__ == "__main__":
