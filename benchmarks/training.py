@@ -63,7 +63,7 @@ _ROUNDS = flags.DEFINE_integer(
   "rounds", 11, "Rounds if the time allows; five at least.", lower_bound=1
 )
 _SECONDS = flags.DEFINE_float(
-  "seconds", 15.0, "Of measuring for one entry, in all settings.", lower_bound=0.0
+  "seconds", 10.0, "Of measuring for one entry, in all settings.", lower_bound=0.0
 )
 
 
