@@ -6,7 +6,6 @@ from typing import Any
 from absl import logging
 
 from benchmarks import processes
-from benchmarks.entries import Entry
 from benchmarks.interleave import Worker, WorkerFailed
 
 OURS = "ours"
@@ -22,6 +21,7 @@ class Team:
 
   Args:
     members: library and number of devices of each.
+    worker: the module in `benchmarks` that each process runs.
 
   Attributes:
     versions: of packages, by library.
@@ -29,13 +29,14 @@ class Team:
     failures: of single entries: (entry, library, reason).
   """
 
-  def __init__(self, members: Sequence[Member]):
+  def __init__(self, members: Sequence[Member], worker: str = "worker"):
     self.versions: dict[str, dict[str, str]] = {}
     self.missing: dict[str, str] = {}
     self.failures: list[tuple[str, str, str]] = []
     self._members = {
       f"{library}:{devices}": (library, devices) for library, devices in members
     }
+    self._worker = worker
     self._workers: dict[str, Worker] = {}
 
   def __enter__(self):
@@ -43,7 +44,7 @@ class Team:
     try:
       for name, (library, devices) in self._members.items():
         self._workers[name] = processes.start(
-          "worker", devices, f"--library={library}", f"--devices={devices}"
+          self._worker, devices, f"--library={library}", f"--devices={devices}"
         )
       for name in list(self._workers):
         self._greet(name)
@@ -61,7 +62,7 @@ class Team:
     """Library and number of devices of a worker."""
     return self._members[name]
 
-  def prepare(self, entry: Entry) -> dict[str, Worker]:
+  def prepare(self, entry: tuple) -> dict[str, Worker]:
     """Has all workers compile an entry; those that have such a cell.
 
     They compile side by side: nothing is timed here.
@@ -102,12 +103,12 @@ class Team:
     self.missing[library] = reason
     self._workers.pop(name).close()
 
-  def _drop(self, name: str, entry: Entry, reason: Any) -> None:
+  def _drop(self, name: str, entry: tuple, reason: Any) -> None:
     """A worker that ended takes no part any more."""
     self._workers.pop(name).close()
     self._fail(name, entry, reason)
 
-  def _fail(self, name: str, entry: Entry, reason: Any) -> None:
+  def _fail(self, name: str, entry: tuple, reason: Any) -> None:
     if self._members[name][0] in (OURS, LIMIT):
       raise RuntimeError(f"{name}, {entry}: {reason}")
     logging.warning("%s can't run %s: %s", name, entry, reason)

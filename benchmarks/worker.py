@@ -4,10 +4,13 @@ Reads one JSON command a line from stdin, answers each with one line on stdout:
 
   {"prepare": [cell, [batch, time, input, hidden], direction]} compiles, runs once
     and checks the result -> {} or {"unsupported": why} or {"error": what}
-  {"choose": seconds} and {"measure": repetitions}, see benchmarks/serving.py
+  {"choose": seconds} runs each way to do it for about so long and keeps the fastest
+    -> {"seconds": of one call}
+  {"measure": repetitions} -> {"seconds": [of each call]}
 
 First it says {"versions": {...}}, or {"missing": why} if the library can't be
-imported. Two libraries in one process would share it: their thread pools fight.
+imported. Between commands it is blocked on the pipe and takes no time from others.
+Two libraries in one process would share it: their thread pools fight.
 """
 
 import gc
@@ -22,10 +25,11 @@ import numpy as np
 from absl import flags
 
 from benchmarks.entries import Entry, Shape
+from benchmarks.interleave import Asked
 from benchmarks.serving import Here, Way, answer_lines, answers_only, first_line
 from rnn_research import command
 
-_LIBRARY = flags.DEFINE_string("library", None, "Module in benchmarks/libraries.")
+_LIBRARY = flags.DEFINE_string("library", None, "Module of the library.")
 _DEVICES = flags.DEFINE_integer("devices", 1, "CPU devices, or threads.", lower_bound=1)
 
 Make = Callable[[str, Shape, str, int], list[Way]]
@@ -43,7 +47,29 @@ def serve(
     read: commands.
     write: answers.
   """
-  here = Here([])
+
+  def prepare(entry):
+    return Here(_prepare(make, devices, entry))
+
+  listen(prepare, versions, read, write)
+
+
+def listen(
+  prepare: Callable[[Any], Asked],
+  versions: dict[str, str],
+  read: TextIO,
+  write: TextIO,
+) -> None:
+  """Answers commands until the input ends, whatever is measured.
+
+  Args:
+    prepare: makes what answers `choose` and `measure`, of the argument of a `prepare`.
+    versions: said at the start.
+    read: commands.
+    write: answers.
+  """
+
+  here: Asked = Here([])
 
   def carry_out(name: str, argument: Any) -> dict[str, Any]:
     nonlocal here
@@ -53,7 +79,7 @@ def serve(
     here = Here([])
     gc.unfreeze()
     gc.collect()
-    here = Here(_prepare(make, devices, argument))
+    here = prepare(argument)
     # Objects that stay needn't be looked at in every collection.
     gc.freeze()
     return {}
@@ -84,18 +110,35 @@ def _check(arrays, entry):
     raise ValueError(f"the result has shape {shape}")
 
 
-def main(_) -> int:
-  """Serves one library on stdin and stdout."""
+def work(package: str, prepare: Callable[[Any, int, Any], Asked]) -> int:
+  """Serves the library of the flags on stdin and stdout.
+
+  Args:
+    package: holds a module a library, which has `PACKAGES`.
+    prepare: of (module, devices, argument of a `prepare`).
+
+  Returns:
+    The exit code.
+  """
   answers = answers_only()
-  name = _LIBRARY.value
   try:
-    library = importlib.import_module(f"benchmarks.libraries.{name}")
+    library = importlib.import_module(f"{package}.{_LIBRARY.value}")
   except Exception as error:
     print(json.dumps({"missing": first_line(error)}), file=answers, flush=True)
     return 0
   versions = {package: metadata.version(package) for package in library.PACKAGES}
-  serve(library.make, _DEVICES.value, versions, sys.stdin, answers)
+  devices = _DEVICES.value
+  listen(lambda what: prepare(library, devices, what), versions, sys.stdin, answers)
   return 0
+
+
+def main(_) -> int:
+  """One layer, forward or gradient."""
+
+  def prepare(library, devices, entry):
+    return Here(_prepare(library.make, devices, entry))
+
+  return work("benchmarks.libraries", prepare)
 
 
 if __name__ == "__main__":
