@@ -15,9 +15,11 @@ Parameters are plain nested dicts; a carry is a `NamedTuple`, leaves (batch, ...
 from typing import Any
 
 import jax
+import numpy as np
 from jaxtyping import Bool, Float, Int, Num, PRNGKeyArray
 
 Array = jax.Array
+AnyArray = jax.Array | np.ndarray  # inside a program, or behind it
 
 Params = dict[str, Any]
 Carry = Any

@@ -38,7 +38,8 @@ def test_growth_is_the_peak_of_the_run_alone():
   # back hides the run.
   touch(160)
   # The run holds 40 at once, though 80 in all.
-  assert 40 <= resident.growth(lambda: (touch(40), touch(40))) / MIB < 60
+  # The kernel counts pages in lots of a thread, some hundred KiB.
+  assert 39 <= resident.growth(lambda: (touch(40), touch(40))) / MIB < 60
 
 
 @LINUX

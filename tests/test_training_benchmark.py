@@ -252,7 +252,7 @@ def test_steps_that_use_up_what_was_read_ahead_do_not_count(monkeypatch):
   assert paced.ask({"waited": None}) == {"waited": 0.0}
   fake.steps.clear()
   monkeypatch.setattr(
-    loops_worker.worker, "repeat", lambda way, count: [way() or 40.0] * count
+    loops_worker.serving, "repeat", lambda way, count: [way() or 40.0] * count
   )
   assert paced.ask({"measure": 1}) == {"seconds": [40.0]}
   assert fake.steps == [loops_worker.LEAD, CHUNK]

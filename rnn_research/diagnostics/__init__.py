@@ -18,8 +18,8 @@ from rnn_research.diagnostics.lag import (
 from rnn_research.diagnostics.logged import (
   LayerReading,
   Reading,
+  layer_reading,
   logged_measure,
-  reduce_readings,
 )
 from rnn_research.diagnostics.nonfinite import (
   first_nonfinite_adjoint,
@@ -63,6 +63,7 @@ __all__ = [
   "gradient_bias",
   "largest_singular_value",
   "last_state",
+  "layer_reading",
   "leaf_biases",
   "log_gain",
   "logged_measure",
@@ -70,7 +71,6 @@ __all__ = [
   "mean_saturation",
   "over_examples",
   "recurrent_blocks",
-  "reduce_readings",
   "rms_gain",
   "saturation",
   "spectral_radius",

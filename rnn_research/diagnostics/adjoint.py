@@ -8,11 +8,10 @@ hides vanishing: the lag gain is the figure for that.
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from rnn_research.array_types import Array, Lengths, Scalar
-from rnn_research.diagnostics.over_examples import Curves, over_examples
+from rnn_research.array_types import AnyArray, Array
+from rnn_research.diagnostics.over_examples import Curves, namespace, over_examples
 from rnn_research.diagnostics.state import flatten_carry
 from rnn_research.unroll import Event, Measure, scaled_norm
 
@@ -45,13 +44,13 @@ class AdjointCurves(NamedTuple):
 
   absolute: Curves
   relative: Curves
-  nonfinite: Bool[Array, "time"]
+  nonfinite: Bool[AnyArray, "time"]
 
 
 def adjoint_curves(
-  norms: Float[Array, "time batch"],
-  count: Scalar,
-  lengths: Lengths | None,
+  norms: Float[AnyArray, "time batch"],
+  count: Float[AnyArray, ""],
+  lengths: Int[AnyArray, "batch"] | None,
   reverse: bool,
 ) -> AdjointCurves:
   """Reduces the norms that `ADJOINT_NORM` read.
@@ -63,18 +62,19 @@ def adjoint_curves(
     lengths: valid steps, None for all.
     reverse: whether the layer reads from the last step to the first.
   """
+  xp = namespace(norms)
   time = norms.shape[0]
-  steps = jnp.arange(time)[:, None]
+  steps = xp.arange(time)[:, None]
   if lengths is None:
-    valid = jnp.ones(norms.shape, bool)
+    valid = xp.ones(norms.shape, bool)
     last = norms[0 if reverse else -1]
   else:
     valid = steps < lengths[None]
-    index = jnp.zeros_like(lengths) if reverse else jnp.maximum(lengths - 1, 0)
-    last = jnp.take_along_axis(norms, index[None], axis=0)[0]
-  log = jnp.log(norms)
+    index = xp.zeros_like(lengths) if reverse else xp.maximum(lengths - 1, 0)
+    last = xp.take_along_axis(norms, index[None], axis=0)[0]
+  log = xp.log(norms)
   return AdjointCurves(
-    absolute=over_examples(log + jnp.log(count), valid),
-    relative=over_examples(log - jnp.log(last)[None], valid & (last > 0)[None]),
-    nonfinite=(valid & ~jnp.isfinite(norms)).any(-1),
+    absolute=over_examples(log + xp.log(count), valid),
+    relative=over_examples(log - xp.log(last)[None], valid & (last > 0)[None]),
+    nonfinite=(valid & ~xp.isfinite(norms)).any(-1),
   )

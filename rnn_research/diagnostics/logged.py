@@ -3,20 +3,17 @@
 import functools
 from typing import Any, NamedTuple
 
-from rnn_research.array_types import Lengths, Scalar
-from rnn_research.diagnostics.adjoint import (
-  ADJOINT_NORM,
-  AdjointCurves,
-  adjoint_curves,
-)
-from rnn_research.diagnostics.over_examples import Curves
+from jaxtyping import Float, Int
+
+from rnn_research.array_types import AnyArray, Lengths
+from rnn_research.diagnostics.adjoint import total_adjoint
 from rnn_research.diagnostics.saturation import (
   Saturation,
   mean_saturation,
   saturation,
 )
-from rnn_research.diagnostics.weight_gradient import weight_curves, weight_norms
-from rnn_research.unroll import Event, Measure, Readings, Stacked
+from rnn_research.diagnostics.weight_gradient import weight_norms
+from rnn_research.unroll import Event, Measure, Readings, Stacked, scaled_norm
 
 
 class Reading(NamedTuple):
@@ -37,14 +34,16 @@ class LayerReading(NamedTuple):
   """What a logged step tells of one layer; {} or None where it wasn't asked for.
 
   Attributes:
-    adjoint: curves over time.
-    saturation: by gate.
-    weights: curves over time, by product.
+    adjoint: |d(mean loss)/ds_t|, (time, batch).
+    saturation: by gate, over all valid steps and examples.
+    weights: |dW_t| of each product, (time, batch).
+    lengths: valid steps of each example, None for all.
   """
 
-  adjoint: AdjointCurves | None
+  adjoint: Float[AnyArray, "time batch"] | None
   saturation: dict[str, Saturation]
-  weights: dict[str, Curves]
+  weights: dict[str, Float[AnyArray, "time batch"]]
+  lengths: Int[AnyArray, "batch"] | None
 
 
 @functools.cache
@@ -55,33 +54,23 @@ def logged_measure(reading: Reading) -> Measure | None:
   """
 
   def inside(event: Event) -> Any:
-    return {"adjoint": ADJOINT_NORM.inside(event)} if reading.adjoint else {}
+    # Its norm is taken behind the scan: one pass over a stack, not T small ones.
+    return total_adjoint(event) if reading.adjoint else ()
 
-  def after(stacked: Stacked) -> Any:
-    found = {}
-    if reading.saturation:
-      found["saturation"] = saturation(stacked)
-    if reading.weights:
-      found["weights"] = weight_norms(stacked)
-    return found
+  def after(stacked: Stacked) -> LayerReading:
+    return LayerReading(
+      adjoint=scaled_norm(stacked.inside, 2) if reading.adjoint else None,
+      saturation=saturation(stacked) if reading.saturation else {},
+      weights=weight_norms(stacked) if reading.weights else {},
+      lengths=None,
+    )
 
   return Measure(inside, after) if any(reading) else None
 
 
-def reduce_readings(
-  readings: Readings, count: Scalar, lengths: Lengths | None, reverse: bool
-) -> LayerReading:
-  """What `logged_measure` read of one layer, over the examples.
-
-  Args:
-    readings: of the layer.
-    count: what the loss was divided by.
-    lengths: valid steps, None for all.
-    reverse: whether the layer reads from the last step to the first.
-  """
-  norms = readings.inside.get("adjoint")
-  return LayerReading(
-    adjoint=None if norms is None else adjoint_curves(norms, count, lengths, reverse),
-    saturation=mean_saturation(readings.after.get("saturation", {}), lengths),
-    weights=weight_curves(readings.after.get("weights", {}), count, lengths),
+def layer_reading(readings: Readings, lengths: Lengths | None) -> LayerReading:
+  """What `logged_measure` read of one layer, small enough to leave the device."""
+  found = readings.after
+  return found._replace(
+    saturation=mean_saturation(found.saturation, lengths), lengths=lengths
   )

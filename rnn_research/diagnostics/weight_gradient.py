@@ -5,11 +5,10 @@ dW_t = h_{t-1} (x) dz_t, of rank one each: |dW_t| = |h_{t-1}| |dz_t| exactly, an
 no dW_t is ever formed. Norms of parts do not add: a sum of these is no gradient norm.
 """
 
-import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from rnn_research.array_types import Array, Lengths, Scalar
-from rnn_research.diagnostics.over_examples import Curves, over_examples
+from rnn_research.array_types import AnyArray, Array
+from rnn_research.diagnostics.over_examples import Curves, namespace, over_examples
 from rnn_research.unroll import Stacked, scaled_norm
 
 
@@ -23,7 +22,9 @@ def weight_norms(stacked: Stacked) -> dict[str, Float[Array, "time batch"]]:
 
 
 def weight_curves(
-  norms: dict[str, Float[Array, "time batch"]], count: Scalar, lengths: Lengths | None
+  norms: dict[str, Float[AnyArray, "time batch"]],
+  count: Float[AnyArray, ""],
+  lengths: Int[AnyArray, "batch"] | None,
 ) -> dict[str, Curves]:
   """log10 |dW_t| of an example's own loss, over the examples; leaves (time,).
 
@@ -34,8 +35,9 @@ def weight_curves(
   """
   curves = {}
   for name, norm in norms.items():
-    valid = jnp.ones(norm.shape, bool)
+    xp = namespace(norm)
+    valid = xp.ones(norm.shape, bool)
     if lengths is not None:
-      valid = jnp.arange(norm.shape[0])[:, None] < lengths[None]
-    curves[name] = over_examples(jnp.log(norm) + jnp.log(count), valid)
+      valid = xp.arange(norm.shape[0])[:, None] < lengths[None]
+    curves[name] = over_examples(xp.log(norm) + xp.log(count), valid)
   return curves

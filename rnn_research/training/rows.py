@@ -12,9 +12,11 @@ from rnn_research.diagnostics import (
   Bias,
   Curves,
   LayerReading,
+  adjoint_curves,
   largest_singular_value,
   recurrent_blocks,
   spectral_radius,
+  weight_curves,
 )
 from rnn_research.training.inspection import LagCurves
 from rnn_research.training.optimizer import Ledger
@@ -32,7 +34,7 @@ LEDGER_ARRAYS = (
 
 
 # A step that overflowed is a result, null in its row, and nothing to warn of.
-_quietly = np.errstate(over="ignore", invalid="ignore")
+_quietly = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 @_quietly
@@ -79,21 +81,35 @@ def detail_row(detail: Detail) -> dict[str, np.ndarray]:
   return row
 
 
+@_quietly
 def adjoint_arrays(
-  layers: Mapping[str, LayerReading], events: Any
+  detail: Detail, reverse: Mapping[str, bool], events: Any
 ) -> dict[str, np.ndarray]:
-  """What the heat maps are drawn from, (seeds, time)."""
-  arrays = {}
-  for layer, reading in layers.items():
-    if reading.adjoint is not None:
-      for name, value in reading.adjoint.absolute._asdict().items():
-        arrays[f"{layer}/log10_{name}"] = _finite(value)
-      for name, value in reading.adjoint.relative._asdict().items():
-        arrays[f"{layer}/relative_log10_{name}"] = _finite(value)
-      arrays[f"{layer}/nonfinite"] = np.asarray(reading.adjoint.nonfinite)
-    for product, curves in reading.weights.items():
-      for name, value in curves._asdict().items():
-        arrays[f"{layer}/weights/{product}/log10_{name}"] = _finite(value)
+  """What the heat maps are drawn from, (seeds, time).
+
+  Args:
+    detail: of the logged step.
+    reverse: whether a layer reads from the last step to the first.
+    events: of the inspected batch.
+  """
+  arrays: dict[str, list[np.ndarray]] = {}
+
+  def add(prefix, curves):
+    for name, value in curves._asdict().items():
+      arrays.setdefault(f"{prefix}log10_{name}", []).append(_finite(value))
+
+  for seed in range(len(detail.count)):
+    count = np.asarray(detail.count[seed])
+    for layer, reading in detail.layers.items():
+      own = _of_seed(reading, seed)
+      if own.adjoint is not None:
+        curves = adjoint_curves(own.adjoint, count, own.lengths, reverse[layer])
+        add(f"{layer}/", curves.absolute)
+        add(f"{layer}/relative_", curves.relative)
+        arrays.setdefault(f"{layer}/nonfinite", []).append(curves.nonfinite)
+      for product, found in weight_curves(own.weights, count, own.lengths).items():
+        add(f"{layer}/weights/{product}/", found)
+  arrays = {name: np.stack(values) for name, values in arrays.items()}
   if events is not None and arrays:
     seeds = next(iter(arrays.values())).shape[0]
     median = np.median(np.asarray(events), axis=0)
@@ -155,6 +171,16 @@ def spectrum_row(cells: Mapping[str, Any], params: Any) -> dict[str, np.ndarray]
       row[f"spectrum/{layer}/{gate}/radius"] = spectral_radius(matrix)
       row[f"spectrum/{layer}/{gate}/sigma_max"] = largest_singular_value(matrix)
   return row
+
+
+def _of_seed(reading: LayerReading, seed: int) -> LayerReading:
+  lengths = reading.lengths
+  return LayerReading(
+    adjoint=None if reading.adjoint is None else reading.adjoint[seed],
+    saturation={},
+    weights={name: norms[seed] for name, norms in reading.weights.items()},
+    lengths=None if lengths is None else lengths[seed],
+  )
 
 
 def _finite(value: Any) -> np.ndarray:

@@ -169,6 +169,7 @@ class Run:
       example,
     )
     self._cells = {layer: trace.cell for layer, trace in traces.items()}
+    self._reverse = {layer: trace.reverse for layer, trace in traces.items()}
     self._final = None
 
   def _look(self, step, state, last):
@@ -199,7 +200,8 @@ class Run:
       row |= rows.ledger_row(ledger) | rows.detail_row(detail)
       self.directory.write_arrays("ledger", step, rows.ledger_arrays(ledger, step))
       if detail.layers:
-        arrays = rows.adjoint_arrays(detail.layers, self._inspected.events)
+        events = self._inspected.events
+        arrays = rows.adjoint_arrays(detail, self._reverse, events)
         self.directory.write_arrays("adjoint", step, arrays)
       progress.update(
         step, *(_mean_of_finite(row[name]) for name in ("train/loss", "train/error"))

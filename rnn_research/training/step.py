@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from rnn_research.array_types import Array, Key, Params
 from rnn_research.cells import select
-from rnn_research.diagnostics import LayerReading, reduce_readings
+from rnn_research.diagnostics import LayerReading, layer_reading
 from rnn_research.models import by_layer, make_taps
 from rnn_research.problem import Batch
 from rnn_research.training.losses import Tally, tally
@@ -27,12 +27,14 @@ class Detail(NamedTuple):
     params: norm of each leaf.
     updates: norm of each leaf's update.
     layers: what was read on the way back, by layer; empty where nothing was.
+    count: what the loss was divided by.
   """
 
   gradients: dict[str, Array]
   params: dict[str, Array]
   updates: dict[str, Array]
   layers: dict[str, LayerReading]
+  count: Array
 
 
 def next_batch(program: Program, state: TrainState, given: Batch | None) -> Batch:
@@ -78,12 +80,11 @@ def logged_step(
     program, program.measured, state, batch
   )
   layers = {
-    layer: reduce_readings(
-      reading, parts.count, traces[layer].lengths, traces[layer].reverse
-    )
+    layer: layer_reading(reading, traces[layer].lengths)
     for layer, reading in readings.items()
   }
-  detail = Detail(leaf_norms(gradient), leaf_norms(before), leaf_norms(update), layers)
+  norms = map(leaf_norms, (gradient, before, update))
+  detail = Detail(*norms, layers, parts.count)
   return state, ledger, detail
 
 

@@ -215,7 +215,7 @@ def _backward(plan, measure, saved, cotangents):
       rows.noise,
     )
   if measure is not None:
-    after = measure.after(Stacked(d_projections, d_results, values, gates))
+    after = measure.after(Stacked(d_projections, d_results, values, gates, readings))
     readings = Readings(readings, after)
 
   d_params = {

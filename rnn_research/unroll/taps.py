@@ -51,13 +51,15 @@ class Stacked(NamedTuple):
   """What is stacked for all t anyway; leaves (time, batch, ...).
 
   Attributes:
-    projection: as in `Event`; likewise all others.
+    projection: as in `Event`; likewise the others.
+    inside: what the measure's `inside` returned.
   """
 
   projection: Projection
   products: dict[str, Array]
   values: dict[str, Array]
   gates: dict[str, Array]
+  inside: Any
 
 
 def _nothing(_):
@@ -68,8 +70,8 @@ class Measure(NamedTuple):
   """What to read; static, so best a module constant.
 
   Attributes:
-    inside: Event -> small pytree, in every step of the backward scan. For what
-      exists only there; whatever can wait belongs to `after`.
+    inside: Event -> pytree, in every step of the backward scan. For what exists
+      only there; whatever can wait belongs to `after`, which is handed the stack.
     after: Stacked -> pytree with leading axis time, once behind the scan (of each
       segment). Each step by itself: what stands at t depends on step t alone.
   """
@@ -140,8 +142,9 @@ def make_sinks(
       values=values,
       probes=probes,
     )
-    stacked = Stacked(*map(stack, (projection, results, values, gates)))
-    return Readings(stack(measure.inside(event)), measure.after(stacked))
+    inside = stack(measure.inside(event))
+    stacked = Stacked(*map(stack, (projection, results, values, gates)), inside)
+    return Readings(inside, measure.after(stacked))
 
   first = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
   shapes = jax.eval_shape(read, params, first, initial_carry, context)
