@@ -3,7 +3,7 @@
   python -m benchmarks.accelerators --config=configs/temporal_order.py \
     --config.model.cell=lstm --topology=v5e:2x2 --output=accelerators.json
 
-Needs `pip install -e '.[tpu_check]'` and no accelerator. The very program that
+Needs `pip install -e '.[accelerators]'` and no accelerator. The very program that
 `experiments.train` dispatches for this config, on the mesh it would make, is compiled
 for a TPU topology by the compiler in the `libtpu` wheel, and lowered for CUDA, ROCm
 and TPU by `jax.export`. Nothing is run and nothing timed: the claim is "compiles for".
@@ -94,7 +94,7 @@ def tpu_devices(topology: str) -> list[Any]:
     UserError: the TPU compiler isn't installed, or doesn't know the topology.
   """
   if importlib.util.find_spec("libtpu") is None:
-    raise UserError("libtpu", "not installed", "pip install -e '.[tpu_check]'")
+    raise UserError("libtpu", "not installed", "pip install -e '.[accelerators]'")
   # Else the compiler asks the network which machine it is on.
   os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
   jax.config.update("jax_platforms", "cpu")

@@ -54,7 +54,7 @@ class ModelConfig:
   init: InitConfig = dataclasses.field(default_factory=InitConfig)
   adjoint: str = "fused"  # fused, or autodiff (the oracle; has no adjoint taps)
   compute_dtype: str = "float32"  # of the cells' products; bfloat16 adds up in float32
-  segment_levels: int = 0  # long sequences: 1 = O(sqrt(T)) memory; 0 = keep all steps
+  segment_levels: int = -1  # 1 = O(sqrt(T)) memory, 0 = keep all steps; -1 = by length
   truncate_every: int = 0  # TBPTT(k1, k2): k1, steps of a chunk; 0 = whole gradient
   truncate_reach: int = 0  # k2, steps that a chunk's losses go back; 0 = k1
 

@@ -22,7 +22,7 @@ AT_LEAST = {
   "model.layers": 1,
   "optimizer.clip_norm": 0,
   "train.steps": 0,
-  "model.segment_levels": 0,
+  "model.segment_levels": -1,
   "model.truncate_every": 0,
   "model.truncate_reach": 0,
   "train.batch": 1,
@@ -179,7 +179,7 @@ def _validate_truncation(model: ModelConfig) -> None:
       f"{reach} is less than model.truncate_every={every}",
       f"use 0 (the same) or at least {every}",
     )
-  if every and model.segment_levels:
+  if every and model.segment_levels > 0:
     raise ConfigError(
       "model.truncate_every",
       f"{every} is set, and model.segment_levels={model.segment_levels} too",

@@ -268,7 +268,7 @@ runpy.run_module("benchmarks.accelerators", run_name="__main__")
 @pytest.mark.parametrize(
   "arguments, line",
   [
-    ([], "error: libtpu: not installed; pip install -e '.[tpu_check]'\n"),
+    ([], "error: libtpu: not installed; pip install -e '.[accelerators]'\n"),
     (
       ["--layer=512,64,x,512"],
       "error: --layer: '512,64,x,512' is not four sizes; write 512,64,128,512\n",

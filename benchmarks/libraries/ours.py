@@ -6,6 +6,7 @@ from jax.sharding import PartitionSpec as P
 
 from benchmarks.libraries import on_jax
 from rnn_research.cells import CELLS
+from rnn_research.training.devices import keep_freed_memory
 from rnn_research.training.placement import make_layout
 from rnn_research.unroll import unroll
 
@@ -13,7 +14,12 @@ PACKAGES = ("rnn_research", "jax", "jaxlib")
 
 
 def make(cell, shape, direction, devices):
-  """As many of the devices as divide the batch; one sequence runs on one."""
+  """As many of the devices as divide the batch; one sequence runs on one.
+
+  With several devices, the process is set up as a training's is.
+  """
+  if devices > 1:
+    keep_freed_memory()
   layout = make_layout(1, shape.batch, jax.devices()[:devices])
   everywhere = NamedSharding(layout.mesh, P())
   split = NamedSharding(layout.mesh, P(None, "batch"))

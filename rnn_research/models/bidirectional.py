@@ -45,7 +45,7 @@ class Bidirectional(nn.Module):
   hidden: int
   merge: str = "concat"
   adjoint: Literal["fused", "autodiff"] = "fused"
-  segment_levels: int = 0
+  segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)

@@ -10,7 +10,14 @@ from jaxtyping import Float
 
 from rnn_research.array_types import Array, Carry, Inputs, Lengths, Resets
 from rnn_research.cells import Cell, Initial
-from rnn_research.unroll import Measure, Trace, balanced_segments, make_sinks, unroll
+from rnn_research.unroll import (
+  Measure,
+  Trace,
+  balanced_segments,
+  default_levels,
+  make_sinks,
+  unroll,
+)
 
 
 class LayerOutput(NamedTuple):
@@ -42,7 +49,8 @@ class Recurrent(nn.Module):
     hidden: its hidden size.
     reverse: from the last valid step to the first.
     adjoint: as in `unroll`.
-    segment_levels: levels of `balanced_segments`, 0 keeps every step.
+    segment_levels: levels of `balanced_segments`, 0 keeps every step, -1 is as many
+      as pay at this length, and none where the gradient is truncated.
     truncation: as in `unroll`. Layers on top of each other cut each by itself: with
       k2 = k1 all at the same steps, with k2 > k1 a gradient that goes down a layer
       may go back up to k2 steps there again.
@@ -57,7 +65,7 @@ class Recurrent(nn.Module):
   hidden: int
   reverse: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
-  segment_levels: int = 0
+  segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
@@ -109,7 +117,7 @@ class Recurrent(nn.Module):
       key=trace.key,
       context=context,
       adjoint=self.adjoint,
-      segments=balanced_segments(xs.shape[0], self.segment_levels),
+      segments=balanced_segments(xs.shape[0], self._levels(xs.shape[0])),
       truncation=self.truncation,
       compute_dtype=self.compute_dtype,
       taps=self._taps(trace),
@@ -118,6 +126,11 @@ class Recurrent(nn.Module):
     if lengths is not None:
       summary = jnp.where((lengths > 0)[:, None], summary, 0)
     return LayerOutput(carry, ys, summary)
+
+  def _levels(self, time: int) -> int:
+    if self.segment_levels >= 0:
+      return self.segment_levels
+    return 0 if self.truncation else default_levels(time)
 
   def _keep(self, trace: Trace) -> None:
     if self.is_initializing() or not self.is_mutable_collection("traces"):

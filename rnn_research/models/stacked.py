@@ -46,7 +46,7 @@ class Stacked(nn.Module):
   dropout: float = 0.0
   variational: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
-  segment_levels: int = 0
+  segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)

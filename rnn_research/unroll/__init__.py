@@ -1,6 +1,6 @@
 """A cell over time: the scan, its adjoint, and what can be read on the way back."""
 
-from rnn_research.unroll.segments import balanced_segments
+from rnn_research.unroll.segments import balanced_segments, default_levels
 from rnn_research.unroll.streaming import step
 from rnn_research.unroll.taps import (
   Event,
@@ -20,6 +20,7 @@ __all__ = [
   "Stacked",
   "Trace",
   "balanced_segments",
+  "default_levels",
   "make_sinks",
   "scaled_norm",
   "step",

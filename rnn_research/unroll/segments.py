@@ -19,6 +19,15 @@ from rnn_research.array_types import Carry
 Run = Callable[[Carry, Any], tuple[Carry, Any]]
 
 
+# Below, a segment's second forward pass costs more than it saves.
+LONG = 2000  # steps
+
+
+def default_levels(time: int) -> int:
+  """Levels that pay: one for long sequences, none for others."""
+  return int(time >= LONG)
+
+
 def balanced_segments(time: int, levels: int = 1) -> tuple[int, ...]:
   """Steps of the segments of each level, outermost first, so that all weigh alike.
 
