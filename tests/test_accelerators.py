@@ -205,6 +205,8 @@ def test_the_fused_adjoint_moves_weight_gradients_out_of_time(adjoint, projectio
     moved += inputs if adjoint == "autodiff" else 0  # and its gradient
   # Forward, back to the earlier step, and the weight gradient; no gradient of inputs.
   total = 3 * recurrent + 2 * inputs
+  if adjoint == "autodiff" and projection == "step":
+    total += inputs  # one product of input and state goes back to both
   # The first step's recurrent products, whose carry is zero, may be left out; the
   # sum that is a bias's gradient may be a product with ones.
   first, bias = 2 * recurrent // time, each if adjoint == "fused" else 0
