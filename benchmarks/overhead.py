@@ -109,23 +109,23 @@ def measure(cell: str) -> list[dict[str, Any]]:
     whole = runs["everything"]
     every = whole.config.diagnostics.lag_every
     workers = {
-      BARE: _steps(whole.program, whole, _bare_step),
+      BARE: _steps(whole.program, whole, bare_step),
       "ledger": _steps(whole.program, whole, plain_step),
       **{name: _steps(run.program, run, logged_step) for name, run in runs.items()},
       LOGGED: _steps(whole.program, whole, plain_step, logged_step),
       INSPECTION: _inspection(whole),
     }
     times = rounds(workers, _ROUNDS.value, _SECONDS.value)
-  return make_rows(cell, times, every, _STEPS.value)
+  sizes = {"cell": cell, "hidden": _HIDDEN.value, "time": _LENGTH.value}
+  return [sizes | row for row in make_rows(times, every, _STEPS.value)]
 
 
 def make_rows(
-  cell: str, times: dict[str, list[float]], every: int, steps: int
+  times: dict[str, list[float]], every: int, steps: int
 ) -> list[dict[str, Any]]:
   """Rows of one cell.
 
   Args:
-    cell: its name.
     times: seconds in each round; of a dispatch of `steps` train steps, or of one
       inspection.
     every: train steps from one inspection to the next.
@@ -139,9 +139,6 @@ def make_rows(
     share = ratio.median / every if name == INSPECTION else ratio.median - 1
     rows.append(
       {
-        "cell": cell,
-        "hidden": _HIDDEN.value,
-        "time": _LENGTH.value,
         "variant": name,
         "milliseconds": statistics.median(each) * 1e3,
         "ratio": ratio.median,
@@ -180,7 +177,7 @@ def _run(cell: str, reading: Reading, folder: pathlib.Path) -> Run:
   return start(config, str(folder))
 
 
-def _bare_step(program: Program, state: Any, given: Any) -> tuple[Any]:
+def bare_step(program: Program, state: Any, given: Any) -> tuple[Any]:
   """A step that keeps nothing but the state, so that nothing else is computed."""
   state, _ = plain_step(program, state, given)
   return (state,)
@@ -203,7 +200,7 @@ def _steps(
       return state, kept
     return last(program, state, None), kept
 
-  return Here([_way(dispatch, _state(run))])
+  return Here([_way(dispatch, first_state(run))])
 
 
 def _inspection(run: Run) -> Here:
@@ -211,7 +208,7 @@ def _inspection(run: Run) -> Here:
   program, config = run.program, run.config
   batch = inspection_batch(program, config.diagnostics.lag_examples, None)
   inspect = compile_inspect(program, config.diagnostics.lag_probes)
-  params = jax.tree.map(lambda leaf: leaf[None], _state(run).params)
+  params = jax.tree.map(lambda leaf: leaf[None], first_state(run).params)
   cells = {"layer_0": program.model.stacked.cell}
 
   def way():
@@ -223,7 +220,7 @@ def _inspection(run: Run) -> Here:
   return Here([way])
 
 
-def _state(run: Run) -> Any:
+def first_state(run: Run) -> Any:
   """One seed's first state, without the seed axis."""
   config = run.config
   states = make_state(

@@ -62,6 +62,30 @@ def tables(rows: Sequence[Row]) -> str:
   return "\n\n".join([*parts, note]) + "\n"
 
 
+def short_table(rows: Sequence[Row], setting: str, direction: str) -> str:
+  """Ours against the fastest library on JAX and against PyTorch, a line an entry."""
+  titles = ["entry (batch x time x input x hidden)", "ours, ms", "products, ms"]
+  titles += ["ours / best on JAX", "which", "ours / PyTorch"]
+  lines = [_line(titles), _line(["---"] * len(titles))]
+  for key, libraries in groups(rows).items():
+    if (key[0], key[-1]) != (setting, direction):
+      continue
+    ours, best = libraries[OURS], best_jax(libraries)
+    lines.append(
+      _line(
+        [
+          label(key).removesuffix(f" {direction}"),
+          _time(ours["milliseconds"]),
+          _time(ours["limit_milliseconds"]),
+          _cell(best),
+          best["library"] if best else "-",
+          _cell(libraries.get("torch")),
+        ]
+      )
+    )
+  return "\n".join(lines)
+
+
 def summary(rows: Sequence[Row]) -> str:
   """Geometric means and the slower entries, by setting and direction."""
   lines = []

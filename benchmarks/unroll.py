@@ -40,7 +40,7 @@ from benchmarks.files import output_path
 from benchmarks.interleave import WorkerFailed, rounds
 from benchmarks.progress import time_left
 from benchmarks.record import SETTINGS, Record, devices_of
-from benchmarks.tables import summary, tables
+from benchmarks.tables import short_table, summary, tables
 from benchmarks.team import LIMIT, OURS, PEERS, Team
 from rnn_research import command
 
@@ -95,6 +95,10 @@ def main(_) -> int:
   record.write()
   draw(record.rows, output.with_suffix(".svg"))
   print(tables(record.rows))
+  for setting in settings:
+    for direction in dict.fromkeys(entry.direction for entry in todo):
+      print(f"### {setting}, {direction}, in short\n")
+      print(short_table(record.rows, setting, direction) + "\n")
   print(summary(record.rows))
   for name, reason in record.missing.items():
     print(f"- missing: {name} ({reason})")

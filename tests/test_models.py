@@ -685,3 +685,22 @@ def test_seeds_in_one_program_equal_seeds_alone():
   sharded = jax.shard_map(mapped, mesh=mesh, in_specs=along, out_specs=along)
   for over_seeds in (mapped, jax.vmap(gradients), sharded):
     close(jax.jit(over_seeds)((keys, stack(*params), batch)), wanted)
+
+
+@pytest.mark.parametrize("time, segmented", [(1999, False), (2000, True)])
+def test_long_sequences_run_in_segments_unless_told_otherwise(time, segmented):
+  """The loss is on the summary, so that the outputs of all steps take no place."""
+
+  def stored(levels):
+    layer = models.Recurrent(LSTM(), 16, segment_levels=levels)
+    xs = jax.ShapeDtypeStruct((time, 4, 2), jnp.float32)
+    params = jax.eval_shape(layer.init, jax.random.key(0), xs)
+
+    def loss(params, xs):
+      return jnp.square(layer.apply(params, xs).summary).sum()
+
+    compiled = jax.jit(jax.grad(loss)).lower(params, xs).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+  assert stored(-1) == stored(1 if segmented else 0)
+  assert stored(1) < stored(0) / 10
