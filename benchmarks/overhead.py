@@ -46,6 +46,7 @@ from benchmarks.serving import Here
 from configs import temporal_order
 from rnn_research import command
 from rnn_research.diagnostics import Reading
+from rnn_research.training.devices import keep_freed_memory
 from rnn_research.training.inspection import compile_inspect, inspection_batch
 from rnn_research.training.optimizer import make_hyper
 from rnn_research.training.program import Program
@@ -82,6 +83,7 @@ def main(_) -> int:
   names = read_names("--cells", _CELLS.value, CELLS)
   jax.config.update("jax_platforms", "cpu")
   jax.config.update("jax_num_cpu_devices", 1)
+  keep_freed_memory()  # as every training does
   packages = ("rnn_research", "jax", "jaxlib", "flax", "optax")
   environment = machine.describe() | {
     "versions": {p: metadata.version(p) for p in packages}
