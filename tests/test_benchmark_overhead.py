@@ -4,8 +4,14 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import overhead
-from benchmarks.overhead import BARE, INSPECTION, LOGGED, make_rows, table
+from benchmarks.overhead_programs import (
+  BARE,
+  INSPECTION,
+  LOGGED,
+  bare_step,
+  first_state,
+)
+from benchmarks.overhead_rows import make_rows, table
 from rnn_research.training.start import start
 from rnn_research.training.step import logged_step, plain_step
 from tests.small_run import make_config
@@ -34,12 +40,12 @@ def test_rows_of_made_up_times():
 def test_the_bare_step_is_the_step(tmp_path):
   """It leaves out what is told, and nothing of what is done."""
   run = start(make_config({"seeds": 1}), str(tmp_path))
-  state = overhead.first_state(run)
+  state = first_state(run)
 
   def after(step):
     return jax.jit(lambda s: step(run.program, s, None)[0])(state).params
 
-  bare = jax.tree.leaves(after(overhead.bare_step))
+  bare = jax.tree.leaves(after(bare_step))
   for step in (plain_step, logged_step):
     for found, wanted in zip(jax.tree.leaves(after(step)), bare, strict=True):
       np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)

@@ -1,0 +1,53 @@
+"""From the times of train steps to what each diagnostic adds."""
+
+import statistics
+from typing import Any
+
+from benchmarks.overhead_programs import BARE, INSPECTION
+from benchmarks.ratios import ratio_of
+
+
+def make_rows(
+  times: dict[str, list[float]], every: int, steps: int
+) -> list[dict[str, Any]]:
+  """Rows of one cell.
+
+  Args:
+    times: seconds in each round; of a dispatch of `steps` train steps, or of one
+      inspection.
+    every: train steps from one inspection to the next.
+    steps: of a dispatch.
+  """
+  bare = [taken / steps for taken in times[BARE]]
+  rows = []
+  for name, taken in times.items():
+    each = taken if name == INSPECTION else [one / steps for one in taken]
+    ratio = ratio_of(each, bare)
+    share = ratio.median / every if name == INSPECTION else ratio.median - 1
+    rows.append(
+      {
+        "variant": name,
+        "milliseconds": statistics.median(each) * 1e3,
+        "ratio": ratio.median,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
+        "share": share,
+        "rounds": len(taken),
+      }
+    )
+  return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+  """A line a cell and variant, as markdown."""
+  lines = [
+    "| cell | variant | ms | over the bare step | added to training |",
+    "| --- | --- | --- | --- | --- |",
+  ]
+  for row in rows:
+    ratio = f"{row['ratio']:.3f} ({row['ratio_low']:.3f}-{row['ratio_high']:.3f})"
+    lines.append(
+      f"| {row['cell']} | {row['variant']} | {row['milliseconds']:.3f} "
+      f"| {ratio} | {row['share']:.1%} |"
+    )
+  return "\n".join(lines)
