@@ -44,6 +44,7 @@ from benchmarks.overhead_programs import (
   bare_step,
   inspection_of,
   make_run,
+  shipped,
   steps_of,
 )
 from benchmarks.overhead_rows import make_rows, table
@@ -99,7 +100,7 @@ def measure(cell: str) -> list[dict[str, Any]]:
       BARE: steps_of(whole, steps, bare_step),
       "ledger": steps_of(whole, steps, plain_step),
       **{name: steps_of(run, steps, logged_step) for name, run in runs.items()},
-      LOGGED: steps_of(whole, steps, plain_step, logged_step),
+      LOGGED: shipped(whole, steps),
       INSPECTION: inspection_of(whole),
     }
     times = rounds(workers, _ROUNDS.value, _SECONDS.value)

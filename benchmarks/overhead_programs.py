@@ -11,6 +11,7 @@ from jax import lax
 from benchmarks.serving import Here
 from configs import temporal_order
 from rnn_research.diagnostics import Reading
+from rnn_research.training.advance import advance_seed
 from rnn_research.training.inspection import compile_inspect, inspection_batch
 from rnn_research.training.optimizer import make_hyper
 from rnn_research.training.program import Program
@@ -51,22 +52,26 @@ def bare_step(program: Program, state: Any, given: Any) -> tuple[Any]:
   return (state,)
 
 
-def steps_of(
-  run: Run, steps: int, step: Callable, last: Callable | None = None
-) -> Here:
-  """A dispatch of equal steps; with `last`, of which the last is another."""
-  program, count = run.program, steps - (last is not None)
+def steps_of(run: Run, steps: int, step: Callable) -> Here:
+  """A dispatch of equal steps."""
 
   @jax.jit
   def dispatch(state):
     def body(state, _):
-      state, *kept = step(program, state, None)
+      state, *kept = step(run.program, state, None)
       return state, kept
 
-    state, kept = lax.scan(body, state, length=count)
-    if last is None:
-      return state, kept
-    return last(program, state, None), kept
+    return lax.scan(body, state, length=steps)
+
+  return Here([_way(dispatch, first_state(run))])
+
+
+def shipped(run: Run, steps: int) -> Here:
+  """A dispatch as training makes it, of one seed."""
+
+  @jax.jit
+  def dispatch(state):
+    return advance_seed(run.program, steps, state, None)
 
   return Here([_way(dispatch, first_state(run))])
 

@@ -34,7 +34,7 @@ class LayerReading(NamedTuple):
   """What a logged step tells of one layer; {} or None where it wasn't asked for.
 
   Attributes:
-    adjoint: |d(mean loss)/ds_t|, (time, batch).
+    adjoint: |dl/ds_t| of the loss as differentiated, (time, batch).
     saturation: by gate, over all valid steps and examples.
     weights: |dW_t| of each product, (time, batch).
     lengths: valid steps of each example, None for all.

@@ -8,9 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from rnn_research.problem import Batch
+from rnn_research.training.optimizer import Ledger
 from rnn_research.training.placement import over_seeds, seed_sharding
 from rnn_research.training.program import Program
-from rnn_research.training.step import logged_step, plain_step
+from rnn_research.training.state import TrainState
+from rnn_research.training.step import Detail, logged_step, plain_step
 
 
 @functools.cache
@@ -23,18 +26,7 @@ def compile_advance(program: Program, steps: int) -> Callable[..., Any]:
 
   def one_seed(own, _):
     state, batches = own
-    first = jax.tree.map(lambda x: x[:-1], batches)
-    last = jax.tree.map(lambda x: x[-1], batches)
-
-    def body(state, batch):
-      return plain_step(program, state, batch)
-
-    state, ledger = lax.scan(body, state, first, length=steps - 1)
-    state, entry, detail = logged_step(program, state, last)
-    ledger = jax.tree.map(
-      lambda rows, row: jnp.concatenate([rows, row[None]]), ledger, entry
-    )
-    return state, ledger, detail
+    return advance_seed(program, steps, state, batches)
 
   @functools.partial(
     jax.jit, donate_argnums=0, out_shardings=seed_sharding(program.layout)
@@ -43,3 +35,29 @@ def compile_advance(program: Program, steps: int) -> Callable[..., Any]:
     return over_seeds(program.layout, one_seed)((state, batches), None)
 
   return advance
+
+
+def advance_seed(
+  program: Program, steps: int, state: TrainState, batches: Batch | None
+) -> tuple[TrainState, Ledger, Detail]:
+  """The steps of one seed; leaves of the batches and of the ledger (steps, ...)."""
+
+  def logged(state, batch, _):
+    return logged_step(program, state, batch)
+
+  def plain(state, batch, detail):
+    return *plain_step(program, state, batch), detail
+
+  def body(carry, step):
+    state, detail = carry
+    last, batch = step
+    # A branch of the loop: behind it, the last step would cost more than two of them.
+    state, ledger, detail = lax.cond(last, logged, plain, state, batch, detail)
+    return (state, detail), ledger
+
+  first = jax.tree.map(lambda leaf: leaf[0], batches)
+  *_, shapes = jax.eval_shape(functools.partial(logged_step, program), state, first)
+  nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+  last = jnp.arange(steps) == steps - 1
+  (state, detail), ledger = lax.scan(body, (state, nothing), (last, batches))
+  return state, ledger, detail

@@ -98,16 +98,16 @@ def adjoint_arrays(
     for name, value in curves._asdict().items():
       arrays.setdefault(f"{prefix}log10_{name}", []).append(_finite(value))
 
-  for seed in range(len(detail.count)):
-    count = np.asarray(detail.count[seed])
+  one = np.ones((), np.float32)  # what was read is of an example's own loss
+  for seed in range(next(iter(detail.params.values())).shape[0]):
     for layer, reading in detail.layers.items():
       own = _of_seed(reading, seed)
       if own.adjoint is not None:
-        curves = adjoint_curves(own.adjoint, count, own.lengths, reverse[layer])
+        curves = adjoint_curves(own.adjoint, one, own.lengths, reverse[layer])
         add(f"{layer}/", curves.absolute)
         add(f"{layer}/relative_", curves.relative)
         arrays.setdefault(f"{layer}/nonfinite", []).append(curves.nonfinite)
-      for product, found in weight_curves(own.weights, count, own.lengths).items():
+      for product, found in weight_curves(own.weights, one, own.lengths).items():
         add(f"{layer}/weights/{product}/", found)
   arrays = {name: np.stack(values) for name, values in arrays.items()}
   if events is not None and arrays:

@@ -27,14 +27,12 @@ class Detail(NamedTuple):
     params: norm of each leaf.
     updates: norm of each leaf's update.
     layers: what was read on the way back, by layer; empty where nothing was.
-    count: what the loss was divided by.
   """
 
   gradients: dict[str, Array]
   params: dict[str, Array]
   updates: dict[str, Array]
   layers: dict[str, LayerReading]
-  count: Array
 
 
 def next_batch(program: Program, state: TrainState, given: Batch | None) -> Batch:
@@ -84,7 +82,7 @@ def logged_step(
     for layer, reading in readings.items()
   }
   norms = map(leaf_norms, (gradient, before, update))
-  detail = Detail(*norms, layers, parts.count)
+  detail = Detail(*norms, layers)
   return state, ledger, detail
 
 
@@ -101,13 +99,16 @@ def _update(program, model, state, batch):
   taps = make_taps(model, state.params, batch)
   key = at_step(state.key, NOISE, state.step)
 
-  def mean_loss(params, taps):
+  def total_loss(params, taps):
     parts, traces = forward(program, model, params, taps, batch, key)
-    return parts.loss / parts.count, (parts, traces)
+    return parts.loss, (parts, traces)
 
-  (loss, aux), (gradient, readings) = jax.value_and_grad(
-    mean_loss, argnums=(0, 1), has_aux=True
+  (total, aux), (gradient, readings) = jax.value_and_grad(
+    total_loss, argnums=(0, 1), has_aux=True
   )(state.params, taps)
+  # Divided behind the backward pass: over several devices the count is then reduced
+  # together with the gradient, and what was read is of each example's own loss.
+  loss, gradient = jax.tree.map(lambda leaf: leaf / aux[0].count, (total, gradient))
   params, update, rule_state, entries = apply_update(
     program.rule.transformation(),
     state.hyper,

@@ -7,8 +7,8 @@ from jax import lax
 from rnn_research.array_types import Array
 
 # On CPU the product of more than so many entries is formed piece by piece: it copies
-# its operands first, and pieces of this size find room in a core's cache.
-LARGE = 1 << 21
+# the values first, and pieces of this size find room in a core's cache.
+LARGE = 1 << 22
 PIECE = 1 << 17
 
 
@@ -37,7 +37,7 @@ def outer_products(values: Array, cotangents: Array, kernel: Array) -> Array:
     )
 
   def in_pieces(values, cotangents):
-    steps = max(1, PIECE * values.shape[0] // max(values.size, cotangents.size // 4))
+    steps = _divisor(values.shape[0], PIECE * values.shape[0] // values.size)
     count = values.shape[0] // steps
 
     def piece(total, number):
@@ -47,11 +47,24 @@ def outer_products(values: Array, cotangents: Array, kernel: Array) -> Array:
       ]
       return total + at_once(*taken), None
 
-    rest = at_once(values[count * steps :], cotangents[count * steps :])
-    return lax.scan(piece, rest, jnp.arange(count))[0]
+    total = jnp.zeros(
+      (values.shape[-1], cotangents.shape[-1]), jnp.float32 if half else dtype
+    )
+    if steps * count < values.shape[0]:
+      total = at_once(values[count * steps :], cotangents[count * steps :])
+    return lax.scan(piece, total, jnp.arange(count))[0]
 
-  if explicit or max(values.size, cotangents.size) <= LARGE:
+  if explicit or values.size <= LARGE:
     total = at_once(values, cotangents)
   else:
     total = lax.platform_dependent(values, cotangents, cpu=in_pieces, default=at_once)
   return total.astype(kernel.dtype)
+
+
+def _divisor(time: int, most: int) -> int:
+  """The largest divisor of `time` up to `most`, unless it is half as large."""
+  most = max(1, most)
+  for steps in range(most, most // 2, -1):
+    if time % steps == 0:
+      return steps
+  return most
