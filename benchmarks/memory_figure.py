@@ -41,7 +41,10 @@ def draw(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
         if arrangement != PLAIN:
           _time(below, [row for row in own if row["ratio"] is not None], arrangement)
       below.axhline(1, color=INK, linewidth=0.9)
-      below.set_xscale("log")
+      for panel in (above, below):
+        panel.set_xscale("log")
+        # Given, because a single length spans nothing.
+        panel.set_xlim(lengths[0] / 1.6, lengths[-1] * 1.6)
       below.set_xticks(lengths, [f"{length:,}" for length in lengths])
       below.xaxis.set_minor_formatter(NullFormatter())
       below.set_xlabel("time steps")
