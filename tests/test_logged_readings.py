@@ -7,6 +7,7 @@ import pytest
 
 from rnn_research.cells import GRU, LSTM, Elman
 from rnn_research.diagnostics import (
+  ADJOINT_NORM,
   Reading,
   Saturation,
   layer_reading,
@@ -122,3 +123,18 @@ def test_what_is_not_asked_for_is_not_read():
     assert (found.adjoint is not None) == asked.adjoint
     assert bool(found.saturation) == asked.saturation
     assert not found.weights
+
+
+@pytest.mark.parametrize("cell", [GRU(), LSTM()])
+def test_the_adjoints_norm_is_that_of_the_plain_measure(float64, cell):
+  """Stacked and taken behind the scan, or step by step inside."""
+  params = cell.init(jax.random.key(0), SIZE, SIZE)
+  xs = jax.random.normal(jax.random.key(1), (TIME, BATCH, SIZE))
+
+  def loss(sinks):
+    taps = (ADJOINT_NORM, sinks)
+    return (unroll(cell, params, xs, taps=taps)[1] ** 2).sum()
+
+  plain = jax.grad(loss)(make_sinks(ADJOINT_NORM, cell, params, xs)).inside
+  found = layer_reading(read(cell, params, xs, None), None).adjoint
+  np.testing.assert_allclose(found, plain, rtol=1e-13)

@@ -3,12 +3,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from rnn_research.training import run as run_module
-from rnn_research.training.advance import compile_advance
+from rnn_research.training.advance import advance_seed, compile_advance
+from rnn_research.training.random_keys import NOISE, at_step
 from rnn_research.training.start import start
-from rnn_research.training.step import logged_step, plain_step
+from rnn_research.training.step import forward, logged_step, next_batch, plain_step
 from tests.small_run import (
   assert_same_arrays,
   initial_state,
@@ -210,3 +212,42 @@ def test_best_parameters_are_those_of_the_lowest_error(tmp_path):
         wanted = saved[step][name.replace("best_params", "params")][seed]
         np.testing.assert_array_equal(leaf[seed], wanted, err_msg=name)
   assert compared
+
+
+def test_the_step_takes_the_gradient_of_the_mean_loss(tmp_path):
+  """The sum is differentiated, and divided by its count afterwards."""
+  changes = {"seeds": 1, "optimizer.name": "sgd", "optimizer.clip_norm": 0.0}
+  run = start(make_config(changes), str(tmp_path))
+  program, state = run.program, one_seed(run)
+  batch = next_batch(program, state, None)
+  key = at_step(state.key, NOISE, state.step)
+
+  def mean_loss(params):
+    parts, _ = forward(program, program.model, params, {}, batch, key)
+    return parts.loss / parts.count
+
+  loss, gradient = jax.jit(jax.value_and_grad(mean_loss))(state.params)
+  moved, ledger = jax.jit(lambda s: plain_step(program, s, None))(state)
+  rate = run.config.optimizer.learning_rate
+  wanted = jax.tree.map(lambda p, g: p - rate * g, state.params, gradient)
+  assert_close(named_arrays(moved.params), named_arrays(wanted), 1e-6)
+  np.testing.assert_allclose(ledger.loss, loss, rtol=1e-6)
+  norm = optax.tree.norm(gradient)
+  np.testing.assert_allclose(ledger.norm_before, norm, rtol=1e-5)
+
+
+def test_the_last_step_of_a_dispatch_is_the_logged_one(tmp_path):
+  run = start(make_config({"seeds": 1}), str(tmp_path))
+  program, state = run.program, one_seed(run)
+
+  @jax.jit
+  def one_by_one(state):
+    for _ in range(2):
+      state, _ = plain_step(program, state, None)
+    return logged_step(program, state, None)
+
+  _, ledger, detail = jax.jit(lambda s: advance_seed(program, 3, s, None))(state)
+  _, last, wanted = one_by_one(state)
+  assert_close(detail.params, wanted.params, 1e-5)
+  assert_close(detail.gradients, wanted.gradients, 1e-5)
+  np.testing.assert_allclose(ledger.loss[-1], last.loss, rtol=1e-5)

@@ -63,7 +63,7 @@ def outer_products(values: Array, cotangents: Array, kernel: Array) -> Array:
 
 def _divisor(time: int, most: int) -> int:
   """The largest divisor of `time` up to `most`, unless it is half as large."""
-  most = max(1, most)
+  most = min(max(1, most), time)
   for steps in range(most, most // 2, -1):
     if time % steps == 0:
       return steps
