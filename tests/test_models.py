@@ -693,7 +693,7 @@ def test_long_sequences_run_in_segments_unless_told_otherwise(time, segmented):
 
   def stored(levels):
     layer = models.Recurrent(LSTM(), 16, segment_levels=levels)
-    xs = jax.ShapeDtypeStruct((time, 4, 2), jnp.float32)
+    xs = jax.ShapeDtypeStruct((time, 4, 2), jax.dtypes.canonicalize_dtype(float))
     params = jax.eval_shape(layer.init, jax.random.key(0), xs)
 
     def loss(params, xs):

@@ -92,6 +92,7 @@ TRAINED = {
   *("clip/norm_before", "clip/norm_before_max", "clip/norm_after"),
   *("clip/fraction", "clip/shrink"),
   *("update/norm", "update/norm_max", "update/cosine", "update/relative"),
+  *("saturation/layer_0/hidden/low", "saturation/layer_0/hidden/high"),
   *(
     f"{kind}/{leaf}"
     for kind in ("grads", "params", "updates", "ratio")
@@ -158,7 +159,8 @@ def test_the_names_of_the_arrays(every_step):
   ledger = ["loss", "norm_before", "norm_after", "shrink"]
   ledger += ["update_norm", "update_relative", "cosine"]
   assert shapes["ledger/00000002"] == {"step": (1,)} | dict.fromkeys(ledger, (1, 4))
-  adjoint = [f"layer_0/{k}log10_{c}" for k in ("", "relative_") for c in curves]
+  kinds = ("", "relative_", "weights/hidden/")
+  adjoint = [f"layer_0/{kind}log10_{c}" for kind in kinds for c in curves]
   assert shapes["adjoint/00000002"] == (
     dict.fromkeys([*adjoint, "layer_0/nonfinite"], (4, 10)) | {"events": (4, 2)}
   )
