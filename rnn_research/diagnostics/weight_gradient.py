@@ -29,8 +29,8 @@ def weight_curves(
   """log10 |dW_t| of an example's own loss, over the examples; leaves (time,).
 
   Args:
-    norms: of the mean loss, as read in training.
-    count: what the loss was divided by; multiplied back in.
+    norms: of the loss as differentiated.
+    count: what that was divided by, 1 in training; multiplied back in.
     lengths: valid steps, None for all.
   """
   curves = {}

@@ -193,8 +193,11 @@ def _backward(plan, measure, saved, cotangents):
   )
   earlier, d_vectors, d_context, d_initial = state
   d_own, d_results = emitted[0].tree()
-  d_shared = d_results[cell.joined.product][..., :columns] if columns else None
-  d_projections = jnp.concatenate([d_shared, d_own], -1) if columns else d_own
+  d_parts = [d_own]
+  if columns:
+    shared = d_results[cell.joined.product][..., :columns]
+    d_parts = [shared, d_own] if d_own.shape[-1] else [shared]
+  d_projections = jnp.concatenate(d_parts, -1) if columns else d_own
   readings = emitted[1]
 
   def multiplied(start, projection, results, recorded, noise):
@@ -223,12 +226,7 @@ def _backward(plan, measure, saved, cotangents):
     for name, operation in operations.items()
   }
   d_params["input"] = weight_gradient(
-    cell.input_operation,
-    params["input"],
-    rows.xs,
-    [part for part in (d_shared, d_own) if part is not None and part.shape[-1]]
-    if columns
-    else [d_own],
+    cell.input_operation, params["input"], rows.xs, d_parts
   )
   d_params.update(pull_rows(d_vectors)[0])
   project = jax.vmap(functools.partial(cell.project, weights["input"]))

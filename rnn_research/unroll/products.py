@@ -120,10 +120,12 @@ def weight_gradient(
   gradient = {"kernel": _of_type(total, kernel)}
   if "bias" in weights:
     bias = weights["bias"]
+    missing = kernel.shape[-1] - bias.shape[-1]
+    if missing:
+      cotangents = [jnp.concatenate(cotangents, -1)[..., missing:]]
     # A sum as a product with ones: the plain sum copies its operand on CPU.
     ones = jnp.ones_like(cotangents[0][..., :1])
     sums = [outer_products(ones, part, kernel)[0] for part in cotangents]
     total = jnp.concatenate(sums) if len(sums) > 1 else sums[0]
-    total = total[total.shape[0] - bias.shape[-1] :]
     gradient["bias"] = _of_type(total.astype(bias.dtype), bias)
   return gradient
