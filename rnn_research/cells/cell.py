@@ -96,7 +96,10 @@ class Cell:
 
   @property
   def joined(self) -> Joined | None:
-    """Where `step` does nothing with the projection but add a product to it."""
+    """Where `step` does nothing with the projection but add a product to it.
+
+    A subclass with a step of its own says it anew.
+    """
     return None
 
   @property
