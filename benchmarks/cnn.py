@@ -45,7 +45,7 @@ from benchmarks.cnn_models import (
 from benchmarks.entries import Shape, read_sizes
 from benchmarks.files import output_path, write_environment, write_json
 from benchmarks.interleave import rounds
-from benchmarks.ratios import ratio_of
+from benchmarks.ratios import Ratio, ratio_of
 from benchmarks.serving import Here
 from rnn_research import command
 from rnn_research.errors import UserError
@@ -118,9 +118,7 @@ def measure(shape: Shape) -> list[dict[str, Any]]:
         "parameters": sizes[name][1],
         "devices": _DEVICES.value,
         "milliseconds": statistics.median(taken) * 1e3,
-        "ratio": ratio.median,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
+        **ratio.columns(),
         "rounds": len(taken),
       }
     )
@@ -134,10 +132,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     "| --- | --- | --- | --- | --- | --- |",
   ]
   for row in rows:
-    low, high = row["ratio_low"], row["ratio_high"]
     lines.append(
       f"| {row['time']} | {row['model']} | {row['width']} | {row['parameters']} "
-      f"| {row['milliseconds']:.2f} | {row['ratio']:.2f} ({low:.2f}-{high:.2f}) |"
+      f"| {row['milliseconds']:.2f} | {Ratio.of_row(row).told()} |"
     )
   return "\n".join(lines)
 

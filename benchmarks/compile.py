@@ -26,7 +26,7 @@ from benchmarks.compile_figure import draw
 from benchmarks.entries import CELLS, Shape, read_names, read_shapes, read_sizes
 from benchmarks.files import output_path, write_environment, write_json
 from benchmarks.interleave import order
-from benchmarks.ratios import ratio_of
+from benchmarks.ratios import Ratio, ratio_of
 from rnn_research import cells, command
 from rnn_research.unroll import unroll
 
@@ -103,8 +103,7 @@ def table(rows: list[dict[str, Any]]) -> str:
   ]
   for row in rows:
     parts = [f"{row[key]:.3f}" for key in ("trace", "compile", "seconds")]
-    low, high = row["ratio_low"], row["ratio_high"]
-    parts.append(f"{row['ratio']:.2f} ({low:.2f}-{high:.2f})")
+    parts.append(Ratio.of_row(row).told())
     lines.append(f"| {row['cell']} | {row['time']} | {' | '.join(parts)} |")
   return "\n".join(lines)
 
@@ -118,9 +117,7 @@ def _row(name, shape, times, first):
     "trace": statistics.median(one[0] for one in times),
     "compile": statistics.median(one[1] for one in times),
     "seconds": statistics.median(both),
-    "ratio": ratio.median,
-    "ratio_low": ratio.low,
-    "ratio_high": ratio.high,
+    **ratio.columns(),
     "rounds": len(times),
   }
 

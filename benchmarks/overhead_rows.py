@@ -4,7 +4,7 @@ import statistics
 from typing import Any
 
 from benchmarks.overhead_programs import BARE, INSPECTION
-from benchmarks.ratios import ratio_of
+from benchmarks.ratios import Ratio, ratio_of
 
 
 def make_rows(
@@ -28,9 +28,7 @@ def make_rows(
       {
         "variant": name,
         "milliseconds": statistics.median(each) * 1e3,
-        "ratio": ratio.median,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
+        **ratio.columns(),
         "share": share,
         "rounds": len(taken),
       }
@@ -45,9 +43,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     "| --- | --- | --- | --- | --- |",
   ]
   for row in rows:
-    ratio = f"{row['ratio']:.3f} ({row['ratio_low']:.3f}-{row['ratio_high']:.3f})"
     lines.append(
       f"| {row['cell']} | {row['variant']} | {row['milliseconds']:.3f} "
-      f"| {ratio} | {row['share']:.1%} |"
+      f"| {Ratio.of_row(row).told(3)} | {row['share']:.1%} |"
     )
   return "\n".join(lines)

@@ -7,8 +7,8 @@ five rounds that is about the range of the ratios seen.
 """
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,20 @@ class Ratio(NamedTuple):
   median: float
   low: float
   high: float
+
+  @classmethod
+  def of_row(cls, row: Mapping[str, Any]) -> "Ratio":
+    """From the columns that `columns` made."""
+    return cls(row["ratio"], row["ratio_low"], row["ratio_high"])
+
+  def columns(self) -> dict[str, float]:
+    """What it is in a row."""
+    return {"ratio": self.median, "ratio_low": self.low, "ratio_high": self.high}
+
+  def told(self, digits: int = 2) -> str:
+    """The median and its interval, as they stand in a table."""
+    median, low, high = (f"{value:.{digits}f}" for value in self)
+    return f"{median} ({low}-{high})"
 
   @property
   def slower(self) -> bool:

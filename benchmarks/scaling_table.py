@@ -51,10 +51,7 @@ def seed_rows(subjects: Mapping[Subject, Times]) -> list[dict[str, Any]]:
   rows = []
   for subject, taken in subjects.items():
     ratio = ratio_of(taken, alone)
-    rows.append(
-      _row(SEEDS, subject, taken)
-      | {"ratio": ratio.median, "ratio_low": ratio.low, "ratio_high": ratio.high}
-    )
+    rows.append(_row(SEEDS, subject, taken) | ratio.columns())
   several = {s: taken for s, taken in subjects.items() if s.loop != ALONE}
   for varied in ("seeds", "devices"):
     families: dict[Subject, dict[int, Times]] = {}

@@ -28,11 +28,6 @@ def best_jax(libraries: dict[str, Row]) -> Row | None:
   return min(rows, key=lambda row: row["milliseconds"], default=None)
 
 
-def ratio(row: Row) -> Ratio:
-  """Ours over this row's library."""
-  return Ratio(row["ratio"], row["ratio_low"], row["ratio_high"])
-
-
 def label(key: tuple) -> str:
   """An entry of a group without its setting."""
   _, cell, *sizes, direction = key
@@ -47,13 +42,18 @@ def tables(rows: Sequence[Row]) -> str:
     peers = [p for p in PEERS if any(row["library"] == p for row in here)]
     titles = ["entry (batch x time x input x hidden)", "ours, ms", "products, ms"]
     titles += [f"ours / {peer}" for peer in peers]
-    lines = [f"### {TITLES[setting]}", "", _line(titles), _line(["---"] * len(titles))]
+    lines = [
+      f"### {TITLES[setting]}",
+      "",
+      line_of(titles),
+      line_of(["---"] * len(titles)),
+    ]
     for key, libraries in groups(here).items():
       ours = libraries[OURS]
       cells = [label(key), _time(ours["milliseconds"])]
       cells.append(_time(ours["limit_milliseconds"]))
-      cells += [_cell(libraries.get(peer)) for peer in peers]
-      lines.append(_line(cells))
+      cells += [ratio_cell(libraries.get(peer)) for peer in peers]
+      lines.append(line_of(cells))
     parts.append("\n".join(lines))
   note = (
     "Ratios: median over rounds (95% bootstrap interval); below 1 ours is faster, "
@@ -66,20 +66,20 @@ def short_table(rows: Sequence[Row], setting: str, direction: str) -> str:
   """Ours against the fastest library on JAX and against PyTorch, a line an entry."""
   titles = ["entry (batch x time x input x hidden)", "ours, ms", "products, ms"]
   titles += ["ours / best on JAX", "which", "ours / PyTorch"]
-  lines = [_line(titles), _line(["---"] * len(titles))]
+  lines = [line_of(titles), line_of(["---"] * len(titles))]
   for key, libraries in groups(rows).items():
     if (key[0], key[-1]) != (setting, direction):
       continue
     ours, best = libraries[OURS], best_jax(libraries)
     lines.append(
-      _line(
+      line_of(
         [
           label(key).removesuffix(f" {direction}"),
           _time(ours["milliseconds"]),
           _time(ours["limit_milliseconds"]),
-          _cell(best),
+          ratio_cell(best),
           best["library"] if best else "-",
-          _cell(libraries.get("torch")),
+          ratio_cell(libraries.get("torch")),
         ]
       )
     )
@@ -110,11 +110,11 @@ def _sums(here: dict[tuple, dict[str, Row]]) -> Iterator[str]:
       continue
     mean = geometric_mean([row["ratio"] for row in known.values()])
     slower = [
-      f"{label(key)} {_cell(row).strip('*')} ({row['library']})"
+      f"{label(key)} {ratio_cell(row).strip('*')} ({row['library']})"
       for key, row in known.items()
-      if ratio(row).slower
+      if Ratio.of_row(row).slower
     ]
-    faster = sum(ratio(row).faster for row in known.values())
+    faster = sum(Ratio.of_row(row).faster for row in known.values())
     yield (
       f"ours / {name}: geometric mean {mean:.3f}; faster in {faster}, "
       f"slower in {len(slower)} of {len(known)}" + "".join(f"; {s}" for s in slower)
@@ -127,7 +127,8 @@ def _sums(here: dict[tuple, dict[str, Row]]) -> Iterator[str]:
     yield f"ours / bare products: geometric mean {geometric_mean(over):.2f}"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line_of(cells: Sequence[str]) -> str:
+  """A line of a markdown table."""
   return f"| {' | '.join(cells)} |"
 
 
@@ -136,9 +137,9 @@ def _time(milliseconds: float) -> str:
   return f"{milliseconds:.{digits}f}"
 
 
-def _cell(row: Row | None) -> str:
+def ratio_cell(row: Row | None) -> str:
+  """Ours over this row's library; bold where ours is slower."""
   if row is None:
     return "-"
-  median, low, high = ratio(row)
-  text = f"{median:.2f} ({low:.2f}-{high:.2f})"
-  return f"**{text}**" if ratio(row).slower else text
+  ratio = Ratio.of_row(row)
+  return f"**{ratio.told()}**" if ratio.slower else ratio.told()

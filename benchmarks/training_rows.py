@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.loops.entries import Entry, config_of
-from benchmarks.ratios import Ratio, ratio_of
-from benchmarks.tables import TITLES
+from benchmarks.ratios import ratio_of
+from benchmarks.tables import TITLES, line_of, ratio_cell
 from benchmarks.team import OURS, Member
 
 PEERS = ("flax", "torch")
@@ -58,9 +58,7 @@ def rows_of(
         "hidden": config.model.hidden,
         "library": library,
         "steps_per_second": 1 / statistics.median(taken),
-        "ratio": ratio.median,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
+        **ratio.columns(),
         "waiting_share": waited[library, devices] if is_read else None,
         "rounds": len(taken),
         "devices": devices,
@@ -88,15 +86,20 @@ def table(rows: Sequence[Row]) -> str:
     titles += [f"{NAMES[peer]}, steps/s" for peer in peers]
     titles += [f"time of ours / {NAMES[peer]}" for peer in peers]
     titles.append("ours waits for data")
-    lines = [f"### {TITLES[setting]}", "", _line(titles), _line(["---"] * len(titles))]
+    lines = [
+      f"### {TITLES[setting]}",
+      "",
+      line_of(titles),
+      line_of(["---"] * len(titles)),
+    ]
     for (_, task, cell, seeds), libraries in groups(here).items():
       ours = libraries[OURS]
       cells = [task, cell, str(seeds), f"{ours['steps_per_second']:.0f}"]
       cells += [_speed(libraries.get(peer)) for peer in peers]
-      cells += [_ratio(libraries.get(peer)) for peer in peers]
+      cells += [ratio_cell(libraries.get(peer)) for peer in peers]
       share = ours["waiting_share"]
       cells.append("-" if share is None else f"{share:.1%}")
-      lines.append(_line(cells))
+      lines.append(line_of(cells))
     parts.append("\n".join(lines))
   note = (
     "Steps of one seed per second; ours trains all seeds at once, a peer one after "
@@ -106,17 +109,5 @@ def table(rows: Sequence[Row]) -> str:
   return "\n\n".join([*parts, note]) + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
-  return f"| {' | '.join(cells)} |"
-
-
 def _speed(row: Row | None) -> str:
   return "-" if row is None else f"{row['steps_per_second']:.0f}"
-
-
-def _ratio(row: Row | None) -> str:
-  if row is None:
-    return "-"
-  found = Ratio(row["ratio"], row["ratio_low"], row["ratio_high"])
-  text = f"{found.median:.2f} ({found.low:.2f}-{found.high:.2f})"
-  return f"**{text}**" if found.slower else text
