@@ -27,7 +27,7 @@ def get_config(variant: str = "") -> Config:
     seeds=5,
     model=ModelConfig(cell="lstm", hidden=128, init=InitConfig(chrono=150)),
     task=TaskConfig(name="copy_memory", length=100),
-    optimizer=OptimizerConfig(name="rmsprop", learning_rate=1e-3, clip_norm=0.0),
+    optimizer=OptimizerConfig(name="rmsprop", learning_rate=1e-3, clip_bound=0.0),
     train=TrainConfig(steps=5000, batch=50, log_every=50, eval_every=250),
     diagnostics=DiagnosticsConfig(lag_every=250),
   )

@@ -25,7 +25,7 @@ def get_config(variant: str = "") -> Config:
     seeds=10,
     model=ModelConfig(cell="rnn", hidden=80, init=InitConfig(recurrent="gaussian")),
     task=TaskConfig(name="delayed_xor", length=10),
-    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_norm=0.03),
+    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_bound=0.03),
     train=TrainConfig(steps=3000, batch=16, log_every=25, eval_every=250),
     diagnostics=DiagnosticsConfig(lag_every=100),
   )

@@ -25,7 +25,7 @@ def get_config(variant: str = "") -> Config:
     seeds=5,
     model=ModelConfig(cell="gru", hidden=64),
     data=DataConfig(name="digits"),
-    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_norm=1.0),
+    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_bound=1.0),
     train=TrainConfig(steps=2000, batch=50, log_every=25, eval_every=100),
     diagnostics=DiagnosticsConfig(lag_every=100),
   )

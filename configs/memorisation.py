@@ -24,7 +24,7 @@ def get_config(variant: str = "") -> Config:
     seeds=5,
     model=ModelConfig(cell="rnn", hidden=50),
     task=TaskConfig(name="memorisation", length=50),
-    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_norm=1.0),
+    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_bound=1.0),
     train=TrainConfig(steps=5000, batch=32, log_every=50, eval_every=250),
     diagnostics=DiagnosticsConfig(lag_every=250),
   )

@@ -24,7 +24,7 @@ def get_config(variant: str = "") -> Config:
     seeds=5,
     model=ModelConfig(cell="rnn", hidden=256),
     task=TaskConfig(name="parity", length=40),
-    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_norm=1.0),
+    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_bound=1.0),
     train=TrainConfig(steps=10000, batch=128, log_every=50, eval_every=500),
     diagnostics=DiagnosticsConfig(lag_every=500),
   )

@@ -23,7 +23,7 @@ def get_config(variant: str = "") -> Config:
     seeds=10,
     model=ModelConfig(cell="gru", hidden=50),
     task=TaskConfig(name="temporal_order", length=60),
-    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_norm=1.0),
+    optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_bound=1.0),
     train=TrainConfig(steps=1500, batch=32, log_every=25, eval_every=100),
     diagnostics=DiagnosticsConfig(lag_every=50),
   )

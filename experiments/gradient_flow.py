@@ -73,7 +73,7 @@ def synthetic(cell: str, length: int, **init: float | str) -> Config:
     model=ModelConfig(cell=cell, hidden=50, init=InitConfig(**init)),
     task=TaskConfig(name=_TASK.value, length=length),
     optimizer=OptimizerConfig(
-      "adam", learning_rate=LEARNING_RATES.get(cell, UNTUNED), clip_norm=1.0
+      "adam", learning_rate=LEARNING_RATES.get(cell, UNTUNED), clip_bound=1.0
     ),
     train=TrainConfig(steps=_STEPS.value, batch=32, log_every=25, eval_every=100),
     diagnostics=DiagnosticsConfig(lag_every=25),
@@ -87,7 +87,7 @@ def digits(cell: str) -> Config:
     model=ModelConfig(cell=cell, hidden=64),
     data=DataConfig(name="digits"),
     optimizer=OptimizerConfig(
-      "adam", learning_rate=DIGITS_LEARNING_RATE, clip_norm=1.0
+      "adam", learning_rate=DIGITS_LEARNING_RATE, clip_bound=1.0
     ),
     train=TrainConfig(
       steps=_DIGITS_STEPS.value, batch=50, log_every=50, eval_every=100
@@ -150,7 +150,7 @@ def fault_arm() -> Arm:
   """
   cell = _CELLS.value[0]
   config = synthetic(cell, int(_LENGTHS.value[0]))
-  config.optimizer.clip_norm = 0.0
+  config.optimizer.clip_bound = 0.0
   config.optimizer.learning_rate *= FAULT_FACTOR
   label = f"{NAMES.get(cell, cell)}, no clip, learning rate x {FAULT_FACTOR}"
   return Arm(f"fault_{cell}", label, "fault", None, None, config)
@@ -223,7 +223,7 @@ def make_plan() -> Plan:
         cell: LEARNING_RATES.get(cell, UNTUNED) for cell in _CELLS.value
       },
       "digits_learning_rate": DIGITS_LEARNING_RATE,
-      "clip_norm": 1.0,
+      "clip_bound": 1.0,
       "matching": "equal hidden size",
       "tuning": (
         "one learning rate per cell from pilot runs; on seeds 1000-1009, which are not "

@@ -82,7 +82,7 @@ class OptimizerConfig:
 
   name: str = "adam"  # adam, sgd, rmsprop
   learning_rate: float = 1e-3
-  clip_norm: float = 1.0  # bound on the global gradient norm, 0 = no clipping
+  clip_bound: float = 1.0  # bound on the global gradient norm, 0 = no clipping
   momentum: float = 0.0  # sgd only
 
 

@@ -20,7 +20,7 @@ AT_LEAST = {
   "seed": 0,
   "model.hidden": 1,
   "model.layers": 1,
-  "optimizer.clip_norm": 0,
+  "optimizer.clip_bound": 0,
   "train.steps": 0,
   "model.segment_levels": -1,
   "model.truncate_every": 0,

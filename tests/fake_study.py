@@ -82,7 +82,7 @@ def write_study(path: Path, arms: tuple[Truth, ...] = ARMS) -> Path:
       "batch": 32,
       "optimizer": "adam",
       "learning_rate": 1e-3,
-      "clip_norm": 1.0,
+      "clip_bound": 1.0,
       "tuning": "untuned",
     },
     "thresholds": {

@@ -107,7 +107,7 @@ def test_the_setting_of_the_study():
   config = load(str(ROOT / "configs" / "temporal_order.py"))
   assert (config.model.hidden, config.train.batch, config.train.steps) == (50, 32, 1500)
   optimizer = config.optimizer
-  assert (optimizer.name, optimizer.learning_rate, optimizer.clip_norm) == (
+  assert (optimizer.name, optimizer.learning_rate, optimizer.clip_bound) == (
     "adam",
     1e-3,
     1.0,

@@ -85,10 +85,10 @@ def test_no_gradient_and_no_bound_are_no_nan():
   assert (entries["cosine"], entries["update_norm"]) == (0, 0)
 
 
-def test_clip_norm_0_turns_clipping_off():
-  hyper = make_hyper(OptimizerConfig(clip_norm=0.0))
+def test_clip_bound_0_turns_clipping_off():
+  hyper = make_hyper(OptimizerConfig(clip_bound=0.0))
   gradient = draw(0, 1e8)
-  found, _, factor = clip(gradient, hyper.clip_norm)
+  found, _, factor = clip(gradient, hyper.clip_bound)
   assert factor == 1
   np.testing.assert_array_equal(flat(found), flat(gradient))
 

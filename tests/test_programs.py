@@ -55,7 +55,7 @@ def test_runs_that_differ_in_numbers_share_their_code(quickly, compiled, tmp_pat
   others = {
     "as it is": {},
     "rate": {"optimizer.learning_rate": 0.1},
-    "clip": {"optimizer.clip_norm": 0.0},
+    "clip": {"optimizer.clip_bound": 0.0},
     "init": {"model.init.recurrent": "gaussian", "model.init.gain": 1.5},
     "seed": {"seed": 7},
   }

@@ -207,7 +207,7 @@ def test_preempted_by_sigterm(tmp_path):
 
 
 def test_a_run_that_diverged_exits_with_0(tmp_path):
-  blown = {"optimizer.learning_rate": 1e38, "optimizer.clip_norm": 0}
+  blown = {"optimizer.learning_rate": 1e38, "optimizer.clip_bound": 0}
   result = run_main(tmp_path, FLAGS | blown | {"train.steps": 10})
   assert result.returncode == 0, result.stderr
   assert "Traceback" not in result.stderr

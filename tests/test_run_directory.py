@@ -117,7 +117,7 @@ def every_step(tmp_path_factory):
     "train.eval_every": 2,
     "train.checkpoint_every": 1,
     "diagnostics.lag_every": 2,
-    "optimizer.clip_norm": 0.1,
+    "optimizer.clip_bound": 0.1,
   }
   folder = tmp_path_factory.mktemp("every_step")
   run, records = train(folder, changes)

@@ -95,7 +95,7 @@ def one_seed(run):
 
 
 def test_being_measured_changes_no_step(tmp_path):
-  changes = {"seeds": 1, "model.cell": "lstm", "optimizer.clip_norm": 0.05}
+  changes = {"seeds": 1, "model.cell": "lstm", "optimizer.clip_bound": 0.05}
   run = start(make_config(changes), str(tmp_path))
   assert run.program.measured != run.program.model
   state = one_seed(run)
@@ -172,7 +172,7 @@ def test_a_rate_that_blows_up_freezes_just_before(tmp_path):
   blown = {
     "optimizer.name": "sgd",
     "optimizer.learning_rate": 3e38,
-    "optimizer.clip_norm": 0.0,
+    "optimizer.clip_bound": 0.0,
     "diagnostics.lag_every": 0,
   }
   run, records = train(tmp_path, blown)
@@ -216,7 +216,7 @@ def test_best_parameters_are_those_of_the_lowest_error(tmp_path):
 
 def test_the_step_takes_the_gradient_of_the_mean_loss(tmp_path):
   """The sum is differentiated, and divided by its count afterwards."""
-  changes = {"seeds": 1, "optimizer.name": "sgd", "optimizer.clip_norm": 0.0}
+  changes = {"seeds": 1, "optimizer.name": "sgd", "optimizer.clip_bound": 0.0}
   run = start(make_config(changes), str(tmp_path))
   program, state = run.program, one_seed(run)
   batch = next_batch(program, state, None)

@@ -112,7 +112,7 @@ def make(entry, devices):
     apply_fn=model.apply,
     params=jax.jit(model.init)(init_key, example)["params"],
     tx=optax.chain(
-      optax.clip_by_global_norm(config.optimizer.clip_norm),
+      optax.clip_by_global_norm(config.optimizer.clip_bound),
       optax.adam(config.optimizer.learning_rate),
     ),
   )

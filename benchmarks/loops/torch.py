@@ -89,7 +89,7 @@ def make(entry, devices):
       optimizer.zero_grad()
       loss = F.cross_entropy(model(inputs), labels)
       loss.backward()
-      nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
+      nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_bound)
       optimizer.step()
       if step % every == 0:
         losses.append(loss.item())

@@ -16,7 +16,7 @@ class Hyper(NamedTuple):
   """Numbers that may differ between runs of one compiled program."""
 
   learning_rate: Float[Array, ""]
-  clip_norm: Float[Array, ""]  # infinity: no clipping
+  clip_bound: Float[Array, ""]  # infinity: no clipping
 
 
 class Ledger(NamedTuple):
@@ -55,10 +55,10 @@ RULES = {
 
 
 def make_hyper(config: OptimizerConfig) -> Hyper:
-  """The numbers of a config; `clip_norm` 0 turns clipping off."""
+  """The numbers of a config; `clip_bound` 0 turns clipping off."""
   return Hyper(
     learning_rate=jnp.asarray(config.learning_rate, float),
-    clip_norm=jnp.asarray(config.clip_norm or jnp.inf, float),
+    clip_bound=jnp.asarray(config.clip_bound or jnp.inf, float),
   )
 
 
@@ -92,7 +92,7 @@ def apply_update(
   Returns:
     New parameters, the update, the rule's state, and the ledger's entries.
   """
-  clipped, norm, factor = clip(gradient, hyper.clip_norm)
+  clipped, norm, factor = clip(gradient, hyper.clip_bound)
   # Optax mixes types (a float to the power of its count), whatever is set elsewhere.
   with jax.numpy_dtype_promotion("standard"):
     direction, rule_state = rule.update(clipped, rule_state, params)
@@ -103,7 +103,7 @@ def apply_update(
     "norm_before": norm,
     "norm_after": norm * factor,
     "shrink": factor,
-    "clipped": norm > hyper.clip_norm,
+    "clipped": norm > hyper.clip_bound,
     "update_norm": update_norm,
     "update_relative": update_norm / global_norm(params),
     "cosine": -_cosine(update, gradient, update_norm, norm),
