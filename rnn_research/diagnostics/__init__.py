@@ -21,6 +21,7 @@ from rnn_research.diagnostics.logged import (
   layer_reading,
   logged_measure,
 )
+from rnn_research.diagnostics.lyapunov import lyapunov_exponents, qr_interval
 from rnn_research.diagnostics.nonfinite import (
   first_nonfinite_adjoint,
   first_nonfinite_state,
@@ -37,23 +38,38 @@ from rnn_research.diagnostics.spectrum import (
   spectral_radius,
 )
 from rnn_research.diagnostics.state import flatten_carry, unflatten_carry
+from rnn_research.diagnostics.transient import (
+  TransientGrowth,
+  log_singular_values,
+  spread,
+  transient_growth,
+)
 from rnn_research.diagnostics.truncation import (
   Bias,
   gradient_bias,
   leaf_biases,
   truncation_biases,
 )
+from rnn_research.diagnostics.units import (
+  Activity,
+  Units,
+  log_retention,
+  unit_statistics,
+)
 from rnn_research.diagnostics.weight_gradient import weight_curves, weight_norms
 
 __all__ = [
   "ADJOINT",
   "ADJOINT_NORM",
+  "Activity",
   "AdjointCurves",
   "Bias",
   "Curves",
   "LayerReading",
   "Reading",
   "Saturation",
+  "TransientGrowth",
+  "Units",
   "adjoint_curves",
   "at_events",
   "event_lags",
@@ -66,17 +82,24 @@ __all__ = [
   "layer_reading",
   "leaf_biases",
   "log_gain",
+  "log_retention",
+  "log_singular_values",
   "logged_measure",
   "loss_gain",
+  "lyapunov_exponents",
   "mean_saturation",
   "over_examples",
+  "qr_interval",
   "recurrent_blocks",
   "rms_gain",
   "saturation",
   "spectral_radius",
+  "spread",
   "total_adjoint",
+  "transient_growth",
   "truncation_biases",
   "unflatten_carry",
+  "unit_statistics",
   "weight_curves",
   "weight_norms",
 ]

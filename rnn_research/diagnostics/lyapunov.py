@@ -1,0 +1,104 @@
+"""Lyapunov exponents of a layer along the trajectory that its input drives it on.
+
+    lambda_i = 1 / (T - t0)  sum_{t > t0} ln R_ii,   J_t Q_{t-1} = Q_t R_t
+
+Conditional (the input is given), of finite time and of the full carry, in nats per
+step: lambda_1 is the rate at which a small deviation grows or fades, and, backward, a
+gradient does. Method: Benettin et al. 1980; for networks Vogt et al. 2022, Engelken,
+Wolf and Abbott 2023.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Float
+
+from rnn_research.array_types import AnyArray, Array, Key
+from rnn_research.diagnostics.frames import orthonormalise, push, random_frame
+from rnn_research.diagnostics.state import retrace
+from rnn_research.unroll import Trace
+
+SHORTEST_BURN_IN = 20  # steps
+# Nats that the first vector may get ahead of the last one before both are the same
+# to rounding: 16 in float32, 36 in float64, and most of them are to be kept.
+SPREAD = {4: 6.0, 8: 20.0}
+LONGEST_INTERVAL = 10
+
+
+def lyapunov_exponents(
+  trace: Trace,
+  count: int,
+  interval: int = 1,
+  burn_in: int | None = None,
+  *,
+  key: Key,
+) -> Float[Array, "count batch"]:
+  """The largest `count` exponents of each example, from the first, nats per step.
+
+  Differentiable in the trace's parameters. The sum of all n is the mean of ln|det J|;
+  where J is singular (an LSTM at the zero state, a dead relu) it is minus infinity.
+
+  Args:
+    trace: the application of a cell; only its valid steps count.
+    count: at most the entries of the state.
+    interval: q, steps from one QR to the next; `qr_interval` says how many are safe.
+    burn_in: t0, valid steps in which the directions turn before they count, rounded
+      up to a multiple of the interval. None is max(20, T/5), at most T/2.
+    key: of the first directions.
+
+  Returns:
+    NaN for an example with no step behind the burn-in; minus infinity for a
+    direction that was lost.
+  """
+  initial, path = retrace(trace)
+  time = trace.xs.shape[0]
+
+  # Kept for a gradient are the frames; what made them is computed again.
+  @jax.checkpoint
+  def body(frame, step):
+    row, start, index = step
+    frame = push(trace, initial, start, row, frame)
+    due = ((index + 1) % interval == 0) | (index == time - 1)
+    return lax.cond(due, orthonormalise, _unmeasured, frame)
+
+  frame = random_frame(key, count, path)
+  steps = (path.rows, path.starts, jnp.arange(time))
+  _, logs = lax.scan(body, frame, steps)
+
+  if burn_in is None:
+    longest = jnp.maximum(SHORTEST_BURN_IN, path.valid // 5)
+    skipped = jnp.minimum(longest, path.valid // 2)
+  else:
+    skipped = jnp.full_like(path.valid, burn_in)
+  first = path.ends - path.valid + skipped
+  first = -(-first // interval) * interval
+  # A logarithm belongs to all steps since the QR before it.
+  begun = jnp.arange(time)[:, None] // interval * interval >= first[None]
+  total = jnp.where(begun[:, None], logs, 0).sum(0)
+  number = path.ends - first
+  mean = total / jnp.maximum(number, 1).astype(logs.dtype)[None]
+  return jnp.where((number > 0)[None], mean, jnp.nan)
+
+
+def _unmeasured(frame):
+  return frame, jnp.zeros_like(frame[..., 0])
+
+
+def qr_interval(exponents: Float[AnyArray, "count ..."], dtype: str = "float32") -> int:
+  """The longest safe interval: q (lambda_1 - lambda_k) <= 6 nats (float64: 20).
+
+  Beyond it the small exponents are those of rounding. On the host, from a first pass
+  with interval 1 (on one example, say); at most 10, since single steps stretch more
+  than the average.
+
+  Args:
+    exponents: of the first pass, the axis of exponents first.
+    dtype: in which the frame is carried.
+  """
+  exponents = np.asarray(exponents, np.float64)
+  gap = (exponents.max(0) - exponents.min(0)).max() if exponents.size else np.inf
+  allowed = SPREAD[np.dtype(dtype).itemsize]
+  if not np.isfinite(gap) or gap * 2 > allowed:
+    return 1
+  return int(min(allowed / max(gap, 1e-9), LONGEST_INTERVAL))
