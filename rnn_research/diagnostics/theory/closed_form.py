@@ -46,7 +46,7 @@ def zero_state_rate(cell: Cell, params: dict[str, Any]) -> float:
   raise TypeError(f"{cell} has no closed form at the zero state")
 
 
-def chrono_rate(longest: float) -> float:
+def chrono_rate(longest: int) -> float:
   """ln(1 - 1/T_max): of the slowest unit, b = ln(T_max - 1), without weights.
 
   After T_max steps 1/e is left (Tallec and Ollivier 2018).

@@ -8,6 +8,7 @@ is the other, and neither is the spectral radius.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Float
 
@@ -21,17 +22,17 @@ GAMMA = {"tanh": 1.0, "relu": 1.0, "sigmoid": 0.25}
 
 
 def log_bound(
-  sigma_max: Float[Array, ""] | float, lags: int, activation: str = "tanh"
-) -> Float[Array, "lags"]:
+  sigma_max: Float[np.ndarray, "*seeds"], lags: int, activation: str = "tanh"
+) -> Float[np.ndarray, "*seeds lags"]:
   """k ln(gamma sigma_max) for k = 0 .. lags: above every curve of an Elman network.
 
   Args:
-    sigma_max: largest singular value of the recurrent matrix.
+    sigma_max: largest singular value of the recurrent matrix, a host array.
     lags: the longest.
     activation: a name in `GAMMA`.
   """
-  rate = jnp.log(GAMMA[activation] * jnp.asarray(sigma_max, float))
-  return jnp.arange(lags + 1).astype(rate.dtype) * rate
+  rate = np.log(GAMMA[activation] * sigma_max)
+  return rate[..., None] * np.arange(lags + 1)
 
 
 def log_step_norms(
