@@ -111,6 +111,21 @@ class DiagnosticsConfig:
   lag_every: int = 50  # lag gain, spectra, truncation bias; n x log_every; 0 = never
   lag_examples: int = 32  # sequences of the lag gain
   lag_probes: int = 4  # random directions of the rms curve; 0 = all (exact)
+  exponents_every: int = 0  # Lyapunov exponents; a multiple of log_every; 0 = never
+  exponents: int = 8  # the largest so many of each layer, as many as its state has
+  exponents_examples: int = 4  # sequences that they are measured on
+
+
+@dataclasses.dataclass
+class FlossingConfig:
+  """Gradient flossing (Engelken 2023): pushes Lyapunov exponents to zero."""
+
+  before: int = 0  # updates of it before training, 0 = off
+  weight: float = 0.0  # of its loss, added to the loss in training; 0 = off
+  exponents: int = 8  # the largest so many of each layer, as many as its state has
+  horizon: int = 0  # first steps of a sequence that they are taken over; 0 = all
+  examples: int = 4  # sequences of an update; in training of the batch's
+  learning_rate: float = 1e-3  # of the updates before training (Adam)
 
 
 @dataclasses.dataclass
@@ -124,4 +139,5 @@ class Config:
   data: DataConfig = dataclasses.field(default_factory=DataConfig)
   optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
   train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+  flossing: FlossingConfig = dataclasses.field(default_factory=FlossingConfig)
   diagnostics: DiagnosticsConfig = dataclasses.field(default_factory=DiagnosticsConfig)

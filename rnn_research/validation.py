@@ -35,6 +35,14 @@ AT_LEAST = {
   "diagnostics.lag_every": 0,
   "diagnostics.lag_examples": 1,
   "diagnostics.lag_probes": 0,
+  "diagnostics.exponents_every": 0,
+  "diagnostics.exponents": 1,
+  "diagnostics.exponents_examples": 1,
+  "flossing.before": 0,
+  "flossing.weight": 0,
+  "flossing.exponents": 1,
+  "flossing.horizon": 0,
+  "flossing.examples": 1,
 }
 BELOW_ONE = ("model.dropout", "optimizer.momentum")
 MULTIPLES = (
@@ -42,6 +50,7 @@ MULTIPLES = (
   "train.eval_every",
   "train.checkpoint_every",
   "diagnostics.lag_every",
+  "diagnostics.exponents_every",
 )
 CHOICES = {
   "model.merge": ("concat", "sum", "mean", "multiply"),
@@ -81,6 +90,7 @@ def validate(config: Config) -> None:
   _validate_model(config.model)
   _validate_problem(config.task, config.data)
   _validate_optimizer(values)
+  _validate_flossing(values)
   _validate_intervals(values)
 
 
@@ -266,6 +276,21 @@ def _validate_optimizer(values: Mapping[str, typing.Any]) -> None:
       "optimizer.momentum",
       f"{name} has no such option",
       "set it to 0, or optimizer.name=sgd",
+    )
+
+
+def _validate_flossing(values: Mapping[str, typing.Any]) -> None:
+  rate = values["flossing.learning_rate"]
+  if rate <= 0:
+    raise ConfigError(
+      "flossing.learning_rate", f"{rate} is not positive", "use 1e-3, say"
+    )
+  examples, batch = values["flossing.examples"], values["train.batch"]
+  if values["flossing.weight"] and examples > batch:
+    raise ConfigError(
+      "flossing.examples",
+      f"{examples} are more than the {batch} of a train step",
+      f"use at most train.batch={batch}",
     )
 
 

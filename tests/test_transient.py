@@ -17,6 +17,14 @@ KEY = jax.random.key(4)
 values = jax.jit(log_singular_values, static_argnums=(1, 3))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+  """Compiles in half the time."""
+  jax.config.update("jax_disable_most_optimizations", True)
+  yield
+  jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.mark.parametrize("name, reverse", [("gru", False), ("lstm", True)])
 def test_singular_values_are_those_of_the_product(float64, name, reverse):
   """Three of them, over all steps and the last two; lengths 5, 3, 0 and 1."""

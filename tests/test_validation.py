@@ -44,6 +44,9 @@ GOOD = [
   {"model.truncate_every": 1},
   {"model.truncate_every": 5, "model.truncate_reach": 5},
   {"model.truncate_every": 5, "model.truncate_reach": 500},
+  {"diagnostics.exponents_every": 50, "diagnostics.exponents": 1000},
+  {"flossing.before": 100, "flossing.examples": 64},
+  {"flossing.weight": 0.1, "flossing.examples": 32, "flossing.horizon": 55},
 ]
 
 # The changes, and the field that the error names: the last of them.
@@ -111,6 +114,16 @@ BAD = [
   {"diagnostics.lag_every": -25},
   {"diagnostics.lag_examples": 0},
   {"diagnostics.lag_probes": -1},
+  {"diagnostics.exponents_every": 40},
+  {"diagnostics.exponents": 0},
+  {"diagnostics.exponents_examples": 0},
+  {"flossing.before": -1},
+  {"flossing.weight": -0.1},
+  {"flossing.exponents": 0},
+  {"flossing.horizon": -1},
+  {"flossing.examples": 0},
+  {"flossing.weight": 0.1, "flossing.examples": 33},
+  {"flossing.learning_rate": 0.0},
   # types, and what a config file set that is no field
   {"seeds": "3"},
   {"model.hidden": 64.0},

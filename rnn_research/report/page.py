@@ -20,6 +20,7 @@ from rnn_research.report.figures import (
   learning_curves,
   ledger,
   opening,
+  spectrum,
 )
 from rnn_research.report.picture import Picture, save
 from rnn_research.report.study import Arm, Study, read_study
@@ -36,6 +37,7 @@ FIGURES = (
   opening,
   dose_response,
   lag_curves,
+  spectrum,
   heat_maps,
   learning_curves,
   ledger,

@@ -48,6 +48,7 @@ class Run(NamedTuple):
     ledger: name -> (steps, seeds), one row per train step; `steps` likewise.
     adjoint: `arrays/adjoint`, values (files, seeds, time).
     lag: `arrays/lag`, values (files, seeds, lag).
+    exponents: `arrays/exponents`, values (files, seeds, ...).
     faults: what could not be read, one line each.
   """
 
@@ -59,6 +60,7 @@ class Run(NamedTuple):
   ledger: Stack
   adjoint: Stack
   lag: Stack
+  exponents: Stack
   faults: tuple[str, ...]
 
   @property
@@ -141,6 +143,7 @@ def read_run(path: Path) -> Run:
     ledger=_join(ledger),
     adjoint=_stack(_read_arrays(path / "arrays" / "adjoint", faults)),
     lag=_stack(_read_arrays(path / "arrays" / "lag", faults)),
+    exponents=_stack(_read_arrays(path / "arrays" / "exponents", faults)),
     faults=tuple(faults),
   )
 

@@ -25,6 +25,17 @@ class Rule(NamedTuple):
     return RULES[self.name](self)
 
 
+class Flossing(NamedTuple):
+  """The fields of `config.flossing`, hashable."""
+
+  before: int
+  weight: float
+  exponents: int
+  horizon: int
+  examples: int
+  learning_rate: float
+
+
 class Program(NamedTuple):
   """Static description of training, evaluation and inspection; hashable.
 
@@ -39,6 +50,7 @@ class Program(NamedTuple):
     problem: what the outputs are judged by.
     task: samples batches on the device; None if they come from a data set.
     rule: gradient to update.
+    flossing: which exponents are pushed to zero, before or during training.
     batch: sequences of one train step.
     layout: seeds and batch over devices.
   """
@@ -49,6 +61,7 @@ class Program(NamedTuple):
   problem: Problem
   task: Task | None
   rule: Rule
+  flossing: Flossing
   batch: int
   layout: Layout
 
@@ -74,6 +87,7 @@ def make_program(
     problem=problem,
     task=task,
     rule=_rule(config.optimizer),
+    flossing=Flossing(**vars(config.flossing)),
     batch=config.train.batch,
     layout=layout,
   )

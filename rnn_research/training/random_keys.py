@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from rnn_research.array_types import Array, Key
 
-INIT, DATA, NOISE = range(3)
+INIT, DATA, NOISE, FLOSSING = range(4)
 # Far from any seed a user would choose.
 HELD_OUT, INSPECTION = 2**31 - 1, 2**31 - 2
 

@@ -18,6 +18,9 @@ from rnn_research.diagnostics import (
   spectral_radius,
   weight_curves,
 )
+from rnn_research.diagnostics.theory import mean_field
+from rnn_research.training.exponents import LayerExponents
+from rnn_research.training.flossing import Flossed
 from rnn_research.training.inspection import LagCurves
 from rnn_research.training.optimizer import Ledger
 from rnn_research.training.step import Detail
@@ -170,6 +173,46 @@ def spectrum_row(cells: Mapping[str, Any], params: Any) -> dict[str, np.ndarray]
     for gate, matrix in recurrent_blocks(cell, own["cell"]).items():
       row[f"spectrum/{layer}/{gate}/radius"] = spectral_radius(matrix)
       row[f"spectrum/{layer}/{gate}/sigma_max"] = largest_singular_value(matrix)
+  return row
+
+
+def exponent_row(spectra: Mapping[str, LayerExponents]) -> dict[str, np.ndarray]:
+  """Mean over the examples of each exponent, nats per step."""
+  return {
+    f"lyapunov/{layer}/{index}": _finite(found.exponents[:, index].mean(-1))
+    for layer, found in spectra.items()
+    for index in range(found.exponents.shape[1])
+  }
+
+
+def exponent_arrays(spectra: Mapping[str, LayerExponents]) -> dict[str, np.ndarray]:
+  """Exponents (seeds, count, examples), size of the state and mean field (seeds,)."""
+  arrays = {}
+  for layer, found in spectra.items():
+    arrays[f"{layer}/exponents"] = _finite(found.exponents)
+    arrays[f"{layer}/size"] = np.asarray(found.size)
+    if found.weight_scale is not None:
+      arrays[f"{layer}/mean_field"] = np.array(
+        [
+          mean_field(float(scale), float(variance)).rate
+          for scale, variance in zip(
+            found.weight_scale, found.input_variance, strict=True
+          )
+        ]
+      )
+  return arrays
+
+
+def flossing_row(flossed: Flossed) -> dict[str, np.ndarray]:
+  """Loss at the first and the last update, and every exponent before and after."""
+  row = {
+    "flossing/loss/first": flossed.loss[:, 0],
+    "flossing/loss/last": flossed.loss[:, -1],
+  }
+  for when in ("before", "after"):
+    for layer, exponents in getattr(flossed, when).items():
+      for index in range(exponents.shape[1]):
+        row[f"flossing/{layer}/{index}/{when}"] = _finite(exponents[:, index])
   return row
 
 

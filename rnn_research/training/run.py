@@ -21,6 +21,8 @@ from rnn_research.training.evaluation import (
   pieces_of,
 )
 from rnn_research.training.event_files import EventFiles
+from rnn_research.training.exponents import compile_exponents
+from rnn_research.training.flossing import compile_flossing
 from rnn_research.training.inspection import (
   compile_autopsy,
   compile_inspect,
@@ -116,8 +118,9 @@ class Run:
     progress = Progress(self.name, step, config.train.steps)
     self._write_status("running", step, state)
     if step == 0:
+      state, flossed = self._floss(state)
       state, looked = self._look(0, state, last=config.train.steps == 0)
-      self._record(0, None, looked, progress)
+      self._record(0, None, looked | flossed, progress)
 
     outstanding = None
     saved = step
@@ -154,6 +157,10 @@ class Run:
     held_out = self.source.held_out()
     looked_at = inspection_batch(program, config.diagnostics.lag_examples, held_out)
     self._inspected = place_shared(self.layout, looked_at)
+    followed = inspection_batch(
+      program, config.diagnostics.exponents_examples, held_out
+    )
+    self._followed = place_shared(self.layout, followed)
     if held_out is None:
       on_the_way, at_the_end = config.train.eval_examples, config.train.test_examples
       self._chunks = fresh_chunks(program, max(on_the_way, at_the_end))
@@ -172,6 +179,17 @@ class Run:
     self._reverse = {layer: trace.reverse for layer, trace in traces.items()}
     self._final = None
 
+  def _floss(self, state):
+    """Prepares the parameters before the first step, if that is asked for."""
+    if not self.config.flossing.before:
+      return state, {}
+    given = self.source.at([0] * self.config.seeds)
+    if given is not None:
+      given = place_seeds(self.layout, given)
+    params, flossed = compile_flossing(self.program)(state.key, state.params, given)
+    best = jax.tree.map(jnp.copy, params)
+    return state._replace(params=params, best_params=best), {"flossing": flossed}
+
   def _look(self, step, state, last):
     """Starts evaluation and inspection where they are due; waits for neither."""
     config, looked = self.config, {}
@@ -188,6 +206,10 @@ class Run:
         looked["bias"] = compile_bias(self.program)(state.params, self._inspected)
       # Copied: the state is donated to the next dispatch.
       looked["params"] = jax.tree.map(jnp.copy, state.params)
+    every = config.diagnostics.exponents_every
+    if every and (last or step % every == 0):
+      follow = compile_exponents(self.program, config.diagnostics.exponents)
+      looked["exponents"] = follow(state.params, self._followed)
     return state, looked
 
   def _record(self, step, trained, looked, progress):
@@ -218,6 +240,14 @@ class Run:
       row |= rows.lag_row(lags)
       row |= rows.spectrum_row(self._cells, jax.device_get(looked["params"]))
       self.directory.write_arrays("lag", step, rows.lag_arrays(lags))
+    if "exponents" in looked:
+      spectra = jax.device_get(looked["exponents"])
+      row |= rows.exponent_row(spectra)
+      self.directory.write_arrays("exponents", step, rows.exponent_arrays(spectra))
+    if "flossing" in looked:
+      flossed = jax.device_get(looked["flossing"])
+      row |= rows.flossing_row(flossed)
+      self.directory.write_arrays("flossing", step, {"loss": flossed.loss})
     if "bias" in looked:
       row |= rows.bias_row(jax.device_get(looked["bias"]))
     elapsed = time.monotonic() - self._began

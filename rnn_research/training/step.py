@@ -10,11 +10,12 @@ from rnn_research.cells import select
 from rnn_research.diagnostics import LayerReading, layer_reading
 from rnn_research.models import by_layer, make_taps
 from rnn_research.problem import Batch
+from rnn_research.training.flossing import flossing_loss
 from rnn_research.training.losses import Tally, tally
 from rnn_research.training.optimizer import Ledger, apply_update
 from rnn_research.training.placement import split_batch
 from rnn_research.training.program import Program
-from rnn_research.training.random_keys import DATA, NOISE, at_step
+from rnn_research.training.random_keys import DATA, FLOSSING, NOISE, at_step
 from rnn_research.training.state import TrainState
 from rnn_research.unroll import scaled_norm
 
@@ -101,14 +102,21 @@ def _update(program, model, state, batch):
 
   def total_loss(params, taps):
     parts, traces = forward(program, model, params, taps, batch, key)
-    return parts.loss, (parts, traces)
+    total = parts.loss
+    if program.flossing.weight:
+      directions = at_step(state.key, FLOSSING, state.step)
+      added, _ = flossing_loss(program, params, batch, directions)
+      total += program.flossing.weight * added * parts.count
+    return total, (parts, traces)
 
-  (total, aux), (gradient, readings) = jax.value_and_grad(
+  (_, aux), (gradient, readings) = jax.value_and_grad(
     total_loss, argnums=(0, 1), has_aux=True
   )(state.params, taps)
   # Divided behind the backward pass: over several devices the count is then reduced
   # together with the gradient, and what was read is of each example's own loss.
-  loss, gradient = jax.tree.map(lambda leaf: leaf / aux[0].count, (total, gradient))
+  loss, gradient = jax.tree.map(
+    lambda leaf: leaf / aux[0].count, (aux[0].loss, gradient)
+  )
   params, update, rule_state, entries = apply_update(
     program.rule.transformation(),
     state.hyper,
