@@ -54,15 +54,7 @@ def test_a_run_records_the_exponents_of_its_own_parameters(tmp_path):
   def measured(params):
     trace = make_traces(run.program.model, params, batch)["layer_0"]
     exponents = lyapunov_exponents(trace, 3, key=jax.random.key(INSPECTION))
-    cell = params["layer_0"]["cell"]
-    valid = jnp.arange(trace.xs.shape[0])[:, None] < trace.lengths[None]
-    received = trace.xs @ cell["input"]["kernel"] + cell["input"]["bias"][None, None]
-    variance = jnp.square(received)[valid].mean()
-    return (
-      exponents,
-      jnp.sqrt(4 * jnp.square(cell["hidden"]["kernel"]).mean()),
-      variance,
-    )
+    return exponents, *scales(params, trace.xs)
 
   for seed in range(2):
     exponents, scale, variance = measured(params_of(state, seed))
@@ -71,6 +63,27 @@ def test_a_run_records_the_exponents_of_its_own_parameters(tmp_path):
     )
     predicted = mean_field(float(scale), float(variance)).rate
     np.testing.assert_allclose(arrays["layer_0/mean_field"][seed], predicted, rtol=1e-4)
+
+  # Padding is no input.
+  padded = batch._replace(lengths=jnp.array([24, 12]))
+  stacked = jax.tree.map(
+    lambda *leaves: jnp.stack(leaves), params_of(state, 0), params_of(state, 1)
+  )
+  found = compile_exponents(run.program, 3)(stacked, padded)["layer_0"]
+  _, variance = scales(params_of(state, 1), batch.inputs)
+  np.testing.assert_allclose(found.exponents[1, :, 0], exponents[:, 0], rtol=1e-4)
+  kept = jnp.concatenate([batch.inputs[:, 0], batch.inputs[:12, 1]])
+  _, wanted = scales(params_of(state, 1), kept[:, None])
+  np.testing.assert_allclose(found.input_variance[1], wanted, rtol=1e-5)
+  assert abs(wanted / variance - 1) > 1e-3
+
+
+def scales(params, xs):
+  """Gain of the recurrent weights and mean square of what the input adds."""
+  cell = params["layer_0"]["cell"]
+  received = xs @ cell["input"]["kernel"] + cell["input"]["bias"][None, None]
+  gain = jnp.sqrt(4 * jnp.square(cell["hidden"]["kernel"]).mean())
+  return gain, jnp.square(received).mean()
 
 
 def params_of(state, seed):

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from rnn_research.array_types import AnyArray, Array, Key
 from rnn_research.diagnostics.frames import orthonormalise, push, random_frame
@@ -29,8 +29,8 @@ LONGEST_INTERVAL = 10
 def lyapunov_exponents(
   trace: Trace,
   count: int,
-  interval: int = 1,
-  burn_in: int | None = None,
+  interval: Int[Array, ""] | int = 1,
+  burn_in: Int[Array, ""] | int | None = None,
   *,
   key: Key,
 ) -> Float[Array, "count batch"]:
