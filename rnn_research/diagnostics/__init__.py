@@ -22,6 +22,7 @@ from rnn_research.diagnostics.logged import (
   logged_measure,
 )
 from rnn_research.diagnostics.lyapunov import lyapunov_exponents, qr_interval
+from rnn_research.diagnostics.memory import follows, since_event, state_distance
 from rnn_research.diagnostics.nonfinite import (
   first_nonfinite_adjoint,
   first_nonfinite_state,
@@ -76,6 +77,7 @@ __all__ = [
   "first_nonfinite_adjoint",
   "first_nonfinite_state",
   "flatten_carry",
+  "follows",
   "gradient_bias",
   "largest_singular_value",
   "last_state",
@@ -93,8 +95,10 @@ __all__ = [
   "recurrent_blocks",
   "rms_gain",
   "saturation",
+  "since_event",
   "spectral_radius",
   "spread",
+  "state_distance",
   "total_adjoint",
   "transient_growth",
   "truncation_biases",

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from rnn_research.array_types import Key
 from rnn_research.problem import Batch, Problem
 from rnn_research.tasks.marked_pair import sample_marked_pair
+from rnn_research.tasks.swap import shift_first_number
 from rnn_research.tasks.task import Task
 
 
@@ -56,4 +57,11 @@ class Adding(Task):
       targets=marked.sum(axis=-1, keepdims=True),
       weights=jnp.ones(batch),
       events=events,
+    )
+
+  def swapped(self, batch: Batch, key: Key) -> Batch:
+    """The first marked number moves by 1/2 within [0, 1), and the sum with it."""
+    inputs, before, after = shift_first_number(batch)
+    return batch._replace(
+      inputs=inputs, targets=batch.targets + (after - before)[:, None]
     )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from rnn_research.array_types import Key
 from rnn_research.problem import Batch, Problem
+from rnn_research.tasks.swap import replace_at
 from rnn_research.tasks.task import Task
 
 _COPIED = 10  # symbols to remember
@@ -66,4 +67,15 @@ class CopyMemory(Task):
       targets=jnp.concatenate([delay, symbols]),
       weights=jnp.ones(inputs.shape),
       events=events,
+    )
+
+  def swapped(self, batch: Batch, key: Key) -> Batch:
+    """The first symbol is one of the seven others, at the start and where due."""
+    before = batch.targets[-_COPIED]
+    shift = jax.random.randint(key, before.shape, 1, _ALPHABET, before.dtype)
+    after = (before + shift) % _ALPHABET
+    symbols = jax.nn.one_hot(after, _ALPHABET + 2, dtype=batch.inputs.dtype)
+    return batch._replace(
+      inputs=replace_at(batch.inputs, batch.events[:, 0], symbols),
+      targets=batch.targets.at[-_COPIED].set(after),
     )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from rnn_research.array_types import Key
 from rnn_research.problem import Batch, Problem
+from rnn_research.tasks.swap import replace_at, symbols_at
 from rnn_research.tasks.task import Task
 
 
@@ -62,4 +63,14 @@ class DelayedXor(Task):
       targets=jnp.concatenate([unknown, known]),
       weights=jnp.broadcast_to(supervised, bits.shape).astype(inputs.dtype),
       events=jnp.broadcast_to(events[None], (batch, 2)),
+    )
+
+  def swapped(self, batch: Batch, key: Key) -> Batch:
+    """The first event's bit flips, and so do the two targets that read it."""
+    steps = batch.events[:, 0]
+    flipped = 1 - symbols_at(batch.inputs, steps)
+    due = jnp.array([3 * self.length - 1, 4 * self.length - 1])
+    return batch._replace(
+      inputs=replace_at(batch.inputs, steps, flipped),
+      targets=batch.targets.at[due].set(batch.targets[due] ^ 1),
     )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from rnn_research.array_types import Key
 from rnn_research.problem import Batch, Problem
+from rnn_research.tasks.swap import swap_first_bit
 from rnn_research.tasks.task import Task
 
 _BITS = 5
@@ -68,3 +69,8 @@ class Memorisation(Task):
       weights=jnp.ones(inputs.shape),
       events=events,
     )
+
+  def swapped(self, batch: Batch, key: Key) -> Batch:
+    """The first bit is the other one, at the start and where it is due."""
+    targets = batch.targets.at[-_BITS].set(batch.targets[-_BITS] ^ 1)
+    return batch._replace(inputs=swap_first_bit(batch), targets=targets)

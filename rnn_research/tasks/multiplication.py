@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from rnn_research.array_types import Key
 from rnn_research.problem import Batch, Problem
 from rnn_research.tasks.marked_pair import sample_marked_pair
+from rnn_research.tasks.swap import shift_first_number, symbols_at
 from rnn_research.tasks.task import Task
 
 
@@ -60,3 +61,12 @@ class Multiplication(Task):
       weights=jnp.ones(batch),
       events=events,
     )
+
+  def swapped(self, batch: Batch, key: Key) -> Batch:
+    """The first marked number moves by 1/2 within [0, 1), and the product with it.
+
+    By half of the other number: both answers can lie within the tolerance.
+    """
+    inputs, _, after = shift_first_number(batch)
+    other = symbols_at(batch.inputs, batch.events[:, 1])[:, 0]
+    return batch._replace(inputs=inputs, targets=(after * other)[:, None])

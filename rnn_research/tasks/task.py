@@ -44,3 +44,18 @@ class Task(abc.ABC):
   @abc.abstractmethod
   def sample(self, key: Key, batch: int) -> Batch:
     """Draws independent examples; a pure function, `batch` is static."""
+
+  def swapped(self, batch: Batch, key: Key) -> Batch | None:
+    """The same examples, but for another symbol at the first event.
+
+    Nothing else of the inputs changes, and the targets are those that are then right:
+    an answer that follows has been remembered.
+
+    Args:
+      batch: drawn by `sample`.
+      key: of the new symbol, where there is a choice.
+
+    Returns:
+      None if no step is an event.
+    """
+    return None

@@ -7,6 +7,7 @@ from typing import ClassVar
 from rnn_research.array_types import Key
 from rnn_research.problem import Batch, Problem
 from rnn_research.tasks.ordered_symbols import SYMBOLS, sample_ordered_symbols
+from rnn_research.tasks.swap import swap_first_bit
 from rnn_research.tasks.task import Task
 
 
@@ -51,3 +52,7 @@ class TemporalOrder3(Task):
     """Draws inputs (L, batch, 6) and targets (batch,)."""
     starts = [percent * self.length // 100 for percent in (10, 33, 66)]
     return sample_ordered_symbols(key, self.length, batch, starts)
+
+  def swapped(self, batch: Batch, key: Key) -> Batch:
+    """The first marked symbol is the other one: the lowest binary digit flips."""
+    return batch._replace(inputs=swap_first_bit(batch), targets=batch.targets ^ 1)
