@@ -29,3 +29,7 @@ class WorkdirError(UserError):
 
 class CheckpointMismatch(UserError):
   """A checkpoint doesn't fit the program that wants to go on from it."""
+
+
+class StepError(UserError):
+  """A step, carry or loss of one's own that a diagnostic can't take apart."""

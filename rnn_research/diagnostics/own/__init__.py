@@ -1,0 +1,16 @@
+"""Diagnostics of anybody's recurrence: a step function in, every figure out."""
+
+from rnn_research.diagnostics.own.contribution import Contribution
+from rnn_research.diagnostics.own.diagnose import diagnose
+from rnn_research.diagnostics.own.diagnosis import Diagnosis, Gains, Horizon, horizon
+from rnn_research.diagnostics.own.step_trace import step_trace
+
+__all__ = [
+  "Contribution",
+  "Diagnosis",
+  "Gains",
+  "Horizon",
+  "diagnose",
+  "horizon",
+  "step_trace",
+]
