@@ -56,7 +56,7 @@ ONLY_IN = {
   "tensorboardX": {"training"},
 }
 NOWHERE = ("tensorflow", "flax.nnx", "torch", "keras", "haiku", "equinox")
-OUTSIDE = {"experiments", "configs", "tests", "benchmarks"}
+OUTSIDE = {"experiments", "configs", "examples", "tests", "benchmarks"}
 
 
 def imports(source):
@@ -131,6 +131,8 @@ def test_no_part_of_the_package_knows_more_than_it_may():
     ("config", "from rnn_research.errors import UserError"),
     ("problem", "from rnn_research.cells import Cell"),
     ("training", "from experiments import train"),
+    ("diagnostics", "from examples import flax_gru"),
+    ("diagnostics", "import equinox as eqx"),
     ("data", "def read():\n  import tensorflow as tf"),
     ("data", "from . import location"),
     ("errors", "import rnn_research"),

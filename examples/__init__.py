@@ -1,0 +1,1 @@
+"""Small programs that use the library on models of other libraries."""
