@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research.diagnostics.own import diagnose
+from rnn_research.diagnostics import unit_statistics
+from rnn_research.diagnostics.own import diagnose, step_trace
 from rnn_research.diagnostics.own.contribution import contributions
 from rnn_research.diagnostics.own.fork import output_from
-from rnn_research.diagnostics.own.run import passes
+from rnn_research.diagnostics.own.run import passes, read_by_loss
 from rnn_research.errors import StepError
 from tests.laws.losses import unoptimised
 
@@ -91,6 +92,24 @@ def figures(summands):
       norms / norms.sum(),
       ((summands.sum(1) ** 2).sum(1) - noise) / ((BATCH - 1) * noise),
     )
+
+
+def test_a_step_without_output_has_a_loss_on_its_carry(float64):
+  params, carry, xs = made()
+
+  def silent(params, carry, x):
+    return step(params, carry, x)[0], ()
+
+  @unoptimised
+  def program(params):
+    found = passes(silent, params, carry, xs, loss, None)
+    before = jax.tree.map(lambda leaf: leaf[-1], found.starts)
+    last, _ = step(params, before, xs[-1])
+    return found.adjoint["fast"][-1], 2 * last["fast"], read_by_loss(found)
+
+  adjoint, slope, read = program(params)
+  np.testing.assert_allclose(adjoint, slope, rtol=1e-12)
+  assert not read.any()
 
 
 @pytest.mark.parametrize("reads_output", [False, True])
@@ -205,3 +224,9 @@ def test_what_no_definition_holds_for_is_refused_in_one_line(changes, message):
   with pytest.raises(StepError, match=message) as raised:
     diagnose(**changed(**changes))
   assert "\n" not in str(raised.value)
+
+
+def test_what_reads_one_part_of_a_step_refuses_it():
+  params, carry, xs = made()
+  with pytest.raises(StepError, match="names no recurrent products and gates"):
+    unit_statistics(step_trace(step, params, carry, xs))

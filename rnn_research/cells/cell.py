@@ -95,6 +95,11 @@ class Cell:
     raise NotImplementedError
 
   @property
+  def opaque(self) -> bool:
+    """Whether the step is somebody else's, so that it names no products and gates."""
+    return False
+
+  @property
   def joined(self) -> Joined | None:
     """Where `step` does nothing with the projection but add a product to it.
 

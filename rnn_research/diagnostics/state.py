@@ -7,7 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from rnn_research.array_types import Array, Carry
-from rnn_research.cells import multiplying, select
+from rnn_research.cells import Cell, multiplying, select
+from rnn_research.cells.cell import Operation
+from rnn_research.errors import StepError
 from rnn_research.unroll import Trace
 from rnn_research.unroll.products import as_rows
 
@@ -26,6 +28,21 @@ def unflatten_carry(state: Float[Array, "batch state"], like: Carry) -> Carry:
   parts = jnp.split(state, ends, axis=-1)
   shaped = [p.reshape(x.shape) for p, x in zip(parts, leaves, strict=True)]
   return jax.tree.unflatten(tree, shaped)
+
+
+def recurrent_operations(cell: Cell) -> dict[str, Operation]:
+  """The products by name, for what reads one part of a step apart from another.
+
+  Raises:
+    StepError: if the cell is a step of somebody's own, which has no names.
+  """
+  if cell.opaque:
+    raise StepError(
+      "step",
+      "it names no recurrent products and gates to be told apart",
+      "write it as a Cell, or ask for what the whole step does",
+    )
+  return dict(cell.products)
 
 
 class Path(NamedTuple):

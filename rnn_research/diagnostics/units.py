@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from rnn_research.array_types import Array
 from rnn_research.cells import Tape, select
 from rnn_research.diagnostics.saturation import FAR, HIGH, LOW, SIGNED
-from rnn_research.diagnostics.state import retrace
+from rnn_research.diagnostics.state import recurrent_operations, retrace
 from rnn_research.unroll import Trace
 from rnn_research.unroll.products import as_rows
 
@@ -78,7 +78,7 @@ def _replay(trace: Trace) -> tuple[Array, dict[str, Array], Array, Array]:
   """ln|r|, gates and memory of all steps, and which of them are valid."""
   initial, path = retrace(trace)
   cell, params = trace.cell, trace.params
-  operations = dict(cell.products)
+  operations = recurrent_operations(cell)
 
   def product(name, value):
     return jax.lax.stop_gradient(operations[name](params[name], value))

@@ -114,7 +114,7 @@ def _measure(step, loss, exponents, probes, params, carry, xs, lengths, key):
   lags = jnp.asarray(_few_lags(max(time - 1, 1)))
   return {
     "loss": found.loss,
-    "reads": read_by_loss(found.outputs),
+    "reads": read_by_loss(found),
     "adjoint": adjoint_curves(scaled_norm(states, 2), one, lengths, reverse=False),
     "gain": Gains(
       loss=over(loss_gain(trace, last)),

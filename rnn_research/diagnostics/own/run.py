@@ -80,11 +80,9 @@ def passes(
   )
 
 
-def read_by_loss(outputs: Any) -> Bool[Array, "time"]:
-  """Steps whose output the loss reads, in some example.
-
-  Args:
-    outputs: dl/dy_t, leaves (time, batch, ...).
-  """
-  flags = [(leaf != 0).any(range(1, leaf.ndim)) for leaf in jax.tree.leaves(outputs)]
-  return jnp.stack(flags).any(0)
+def read_by_loss(found: Passes) -> Bool[Array, "time"]:
+  """Steps whose output the loss reads, in some example; none if there is no output."""
+  read = jnp.zeros(found.xs.shape[:1], bool)
+  for leaf in jax.tree.leaves(found.outputs):
+    read |= (leaf != 0).any(range(1, leaf.ndim))
+  return read

@@ -29,6 +29,11 @@ class StepCell(Cell):
     """None has a name."""
     return ()
 
+  @property
+  def opaque(self):
+    """It can't be taken apart."""
+    return True
+
   def project(self, input_params, x):
     """Nothing is computed ahead of the step."""
     return input_params, x
@@ -51,7 +56,7 @@ def step_trace(
       loss_gain(step_trace(step, params, carry, xs), adjoint)
 
   The state is the whole carry, leaves side by side in the order of `jax.tree`. What
-  tells recurrent products or gates apart has nothing to read here: a step names none.
+  tells recurrent products or gates apart refuses it: a step names none.
 
   Args:
     step: pure, (params, carry, x) -> (new carry, output), each example by itself.
