@@ -22,6 +22,7 @@ from rnn_research.diagnostics import (
 )
 from rnn_research.diagnostics.own import diagnose, horizon, step_trace
 from rnn_research.diagnostics.own.run import passes, read_by_loss
+from rnn_research.report.figures.own_step import draw
 from rnn_research.unroll import Trace, make_sinks, unroll
 from tests.laws.closeness import assert_close
 from tests.laws.losses import unoptimised
@@ -212,6 +213,8 @@ def test_a_diagnosis_is_made_of_them(float64, quickly, tmp_path):
     np.testing.assert_array_equal(kept["gain/loss/median"], found.gain.loss.median)
     name = "contribution/cell/params/hn/kernel/truncation_error"
     assert kept[name].shape == (TIME + 1,)
+    assert kept.files == list(found.arrays())
+  assert len(draw(found.arrays()).axes) == 4
 
 
 def test_horizon_is_the_last_crossing_and_may_lie_behind_the_end():

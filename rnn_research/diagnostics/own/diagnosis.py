@@ -91,14 +91,18 @@ class Diagnosis:
   nonfinite_state: int
   nonfinite_adjoint: int
 
-  def save(self, path: str | os.PathLike[str]) -> None:
-    """Writes every array to an .npz, named as here: `gain/loss/median`."""
+  def arrays(self) -> dict[str, np.ndarray]:
+    """Every array under the name it has here: `gain/loss/median`."""
     fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
     leaves = jax.tree_util.tree_leaves_with_path(fields)
-    named = {
-      jax.tree_util.keystr(p, simple=True, separator="/"): leaf for p, leaf in leaves
+    return {
+      jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
+      for path, leaf in leaves
     }
-    np.savez(path, **named)
+
+  def save(self, path: str | os.PathLike[str]) -> None:
+    """Writes the arrays to an .npz; `rnn_research.report` draws them."""
+    np.savez(path, **self.arrays())
 
   def __str__(self) -> str:
     """Ten lines, the number first."""
