@@ -49,9 +49,9 @@ def _gain(axes: Axes, arrays: Mapping[str, np.ndarray]) -> None:
   sup = _finite(arrays["gain/sup/median"])
   axes.plot(arrays["gain/sup_lags"], sup, "o", color=SUP, markersize=4, label="largest")
   axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
-  axes.set_title("Lag gain")
+  axes.set_title("Lag gain: median and middle 80% of examples")
   axes.set_xlabel("lag (steps back from the last valid step)")
-  axes.set_ylabel("log10 gain, median and middle 80% of examples")
+  axes.set_ylabel("log10 gain")
   axes.legend()
 
 
