@@ -95,6 +95,9 @@ def test_a_run_begins_with_what_flossing_left(tmp_path):
       np.array(row[f"flossing/layer_0/{index}/{when}"]) for when in ("before", "after")
     )
     assert (np.abs(after) < np.abs(before)).all()
+    # What the first row measures, on sequences of its own, are these parameters.
+    begun = np.array(row[f"lyapunov/layer_0/{index}"])
+    assert (np.abs(begun - after) < np.abs(begun - before)).all()
 
 
 def small(folder, changes):
