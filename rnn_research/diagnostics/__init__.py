@@ -28,6 +28,8 @@ from rnn_research.diagnostics.nonfinite import (
   first_nonfinite_state,
 )
 from rnn_research.diagnostics.over_examples import Curves, over_examples
+from rnn_research.diagnostics.path import direct_trace, path_gain
+from rnn_research.diagnostics.rate import HalfLife, half_life, rate
 from rnn_research.diagnostics.saturation import (
   Saturation,
   mean_saturation,
@@ -38,6 +40,7 @@ from rnn_research.diagnostics.spectrum import (
   recurrent_blocks,
   spectral_radius,
 )
+from rnn_research.diagnostics.split import Split, one_step_split
 from rnn_research.diagnostics.state import flatten_carry, unflatten_carry
 from rnn_research.diagnostics.transient import (
   TransientGrowth,
@@ -66,19 +69,23 @@ __all__ = [
   "AdjointCurves",
   "Bias",
   "Curves",
+  "HalfLife",
   "LayerReading",
   "Reading",
   "Saturation",
+  "Split",
   "TransientGrowth",
   "Units",
   "adjoint_curves",
   "at_events",
+  "direct_trace",
   "event_lags",
   "first_nonfinite_adjoint",
   "first_nonfinite_state",
   "flatten_carry",
   "follows",
   "gradient_bias",
+  "half_life",
   "largest_singular_value",
   "last_state",
   "layer_reading",
@@ -90,8 +97,11 @@ __all__ = [
   "loss_gain",
   "lyapunov_exponents",
   "mean_saturation",
+  "one_step_split",
   "over_examples",
+  "path_gain",
   "qr_interval",
+  "rate",
   "recurrent_blocks",
   "rms_gain",
   "saturation",
