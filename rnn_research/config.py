@@ -82,7 +82,8 @@ class OptimizerConfig:
 
   name: str = "adam"  # adam, sgd, rmsprop
   learning_rate: float = 1e-3
-  clip_bound: float = 1.0  # bound on the global gradient norm, 0 = no clipping
+  clip: str = "norm"  # norm (of all leaves), value, leaf (each one's norm), adaptive
+  clip_bound: float = 1.0  # on what `clip` says, 0 = no clipping
   momentum: float = 0.0  # sgd only
 
 

@@ -59,6 +59,7 @@ CHOICES = {
   "model.compute_dtype": ("float32", "bfloat16"),
   "data.form": ("", *typing.get_args(Form)),
   "optimizer.name": ("adam", "sgd", "rmsprop"),
+  "optimizer.clip": ("norm", "value", "leaf", "adaptive"),
   "train.seed_loop": ("auto", "map", "vmap"),
 }
 

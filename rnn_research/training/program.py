@@ -19,6 +19,7 @@ class Rule(NamedTuple):
 
   name: str
   momentum: float
+  clip: str
 
   def transformation(self) -> optax.GradientTransformation:
     """Gradient to direction, without clip and learning rate."""
@@ -40,7 +41,7 @@ class Program(NamedTuple):
   """Static description of training, evaluation and inspection; hashable.
 
   Two runs with equal programs share their compiled code, however they start and
-  whatever their learning rates and clip norms are.
+  whatever their learning rates and clip bounds are.
 
   Attributes:
     model: computes outputs.
@@ -108,4 +109,4 @@ def _inspected(model: ModelConfig) -> ModelConfig:
 
 
 def _rule(config: OptimizerConfig) -> Rule:
-  return Rule(config.name, config.momentum)
+  return Rule(config.name, config.momentum, config.clip)

@@ -67,7 +67,11 @@ def ledger_arrays(ledger: Ledger, step: int) -> dict[str, np.ndarray]:
 
 @_quietly
 def detail_row(detail: Detail) -> dict[str, np.ndarray]:
-  """Norms of every leaf, and saturated shares of every gate, at the logged step."""
+  """What a logged step tells of every leaf and gate.
+
+  Of a leaf, `grads` is the norm of the gradient that was asked for, `clip` what became
+  of it and by how much it was too large, `updates` what the leaf was moved by.
+  """
   row = {}
   for layer, reading in detail.layers.items():
     for gate, shares in reading.saturation.items():
@@ -78,6 +82,13 @@ def detail_row(detail: Detail) -> dict[str, np.ndarray]:
     row[f"grads/{path}"] = detail.gradients[path]
     row[f"params/{path}"] = norm
     row[f"updates/{path}"] = update
+    asked, left = detail.gradients[path], detail.clipped[path]
+    row[f"clip/{path}/norm_after"] = left
+    row[f"clip/{path}/shrink"] = np.divide(
+      left, asked, out=np.ones_like(left), where=asked > 0
+    )
+    row[f"clip/{path}/demand"] = detail.demand[path]
+    row[f"clip/{path}/cosine"] = detail.cosines[path]
     row[f"ratio/{path}"] = np.divide(
       update, norm, out=np.full_like(norm, np.nan), where=norm > 0
     )

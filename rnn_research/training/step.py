@@ -12,7 +12,7 @@ from rnn_research.models import by_layer, make_taps
 from rnn_research.problem import Batch
 from rnn_research.training.flossing import flossing_loss
 from rnn_research.training.losses import Tally, tally
-from rnn_research.training.optimizer import Ledger, apply_update
+from rnn_research.training.optimizer import Ledger, apply_update, descent_cosine
 from rnn_research.training.placement import split_batch
 from rnn_research.training.program import Program
 from rnn_research.training.random_keys import DATA, FLOSSING, NOISE, at_step
@@ -24,15 +24,21 @@ class Detail(NamedTuple):
   """What a logged step tells besides its ledger.
 
   Attributes:
-    gradients: norm of each leaf's gradient, by path.
+    gradients: norm of each leaf's gradient, by path, as it was asked for.
+    clipped: the same behind the clip.
+    demand: what was asked for over the bound, as in `Clipped`.
     params: norm of each leaf.
     updates: norm of each leaf's update.
+    cosines: of each leaf's update and its negative gradient.
     layers: what was read on the way back, by layer; empty where nothing was.
   """
 
   gradients: dict[str, Array]
+  clipped: dict[str, Array]
+  demand: dict[str, Array]
   params: dict[str, Array]
   updates: dict[str, Array]
+  cosines: dict[str, Array]
   layers: dict[str, LayerReading]
 
 
@@ -75,25 +81,37 @@ def logged_step(
   """The same step, and what its own backward pass tells."""
   batch = next_batch(program, state, given)
   before = state.params
-  state, ledger, gradient, update, readings, (parts, traces) = _update(
+  state, ledger, gradient, applied, readings, (_, traces) = _update(
     program, program.measured, state, batch
   )
   layers = {
     layer: layer_reading(reading, traces[layer].lengths)
     for layer, reading in readings.items()
   }
-  norms = map(leaf_norms, (gradient, before, update))
-  detail = Detail(*norms, layers)
+  detail = Detail(
+    gradients=leaf_norms(gradient),
+    clipped=leaf_norms(applied.clipped.gradient),
+    demand=by_path(applied.clipped.demand),
+    params=leaf_norms(before),
+    updates=leaf_norms(applied.update),
+    cosines=by_path(jax.tree.map(descent_cosine, applied.update, gradient)),
+    layers=layers,
+  )
   return state, ledger, detail
+
+
+def by_path(tree: Params) -> dict[str, Array]:
+  """The leaves by slash path."""
+  leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+  return {
+    jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+    for path, leaf in leaves
+  }
 
 
 def leaf_norms(tree: Params) -> dict[str, Array]:
   """The norm of each leaf, by slash path."""
-  leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-  return {
-    jax.tree_util.keystr(path, simple=True, separator="/"): scaled_norm(leaf, 0)
-    for path, leaf in leaves
-  }
+  return {path: scaled_norm(leaf, 0) for path, leaf in by_path(tree).items()}
 
 
 def _update(program, model, state, batch):
@@ -117,8 +135,9 @@ def _update(program, model, state, batch):
   loss, gradient = jax.tree.map(
     lambda leaf: leaf / aux[0].count, (aux[0].loss, gradient)
   )
-  params, update, rule_state, entries = apply_update(
+  applied = apply_update(
     program.rule.transformation(),
+    program.rule.clip,
     state.hyper,
     gradient,
     state.rule_state,
@@ -126,13 +145,15 @@ def _update(program, model, state, batch):
   )
   parts = aux[0]
   error = parts.wrong_sequences / parts.sequences
-  ledger = Ledger(loss=loss, error=error, **entries)
+  ledger = Ledger(loss=loss, error=error, **applied.entries)
   # A sum of two finite numbers may not be: what was moved is asked, too.
-  asked = [loss, ledger.norm_before, *jax.tree.leaves(params)]
+  asked = [loss, ledger.norm_before, *jax.tree.leaves(applied.params)]
   finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in asked]).all()
   ok = state.ok & finite
   # A seed that is no longer finite stands still, just before the step that broke it.
-  moved = select(ok, (params, rule_state), (state.params, state.rule_state))
+  moved = select(
+    ok, (applied.params, applied.rule_state), (state.params, state.rule_state)
+  )
   new = state._replace(
     step=state.step + 1,
     params=moved[0],
@@ -140,4 +161,4 @@ def _update(program, model, state, batch):
     ok=ok,
     diverged_at=jnp.where(state.ok & ~finite, state.step, state.diverged_at),
   )
-  return new, ledger, gradient, update, by_layer(readings), aux
+  return new, ledger, gradient, applied, by_layer(readings), aux
