@@ -57,6 +57,7 @@ class ModelConfig:
   segment_levels: int = -1  # 1 = O(sqrt(T)) memory, 0 = keep all steps; -1 = by length
   truncate_every: int = 0  # TBPTT(k1, k2): k1, steps of a chunk; 0 = whole gradient
   truncate_reach: int = 0  # k2, steps that a chunk's losses go back; 0 = k1
+  adjoint_clip: float = 0.0  # bound on |dl/ds_t| that a step hands back, 0 = none
 
 
 @dataclasses.dataclass

@@ -25,6 +25,7 @@ AT_LEAST = {
   "model.segment_levels": -1,
   "model.truncate_every": 0,
   "model.truncate_reach": 0,
+  "model.adjoint_clip": 0,
   "train.batch": 1,
   "train.log_every": 1,
   "train.eval_every": 1,
@@ -173,6 +174,12 @@ def _validate_model(model: ModelConfig) -> None:
       "use 0 (off) or at least 3",
     )
   _validate_truncation(model)
+  if model.adjoint_clip and model.adjoint == "autodiff":
+    raise ConfigError(
+      "model.adjoint_clip",
+      "autodiff has no adjoint that could be clipped",
+      "set it to 0, or model.adjoint=fused",
+    )
 
 
 def _validate_truncation(model: ModelConfig) -> None:

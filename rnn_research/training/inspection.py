@@ -113,7 +113,7 @@ def compile_autopsy(program: Program) -> Callable[..., Any]:
 
   Runs the step that a seed stopped before once more and names the first time step
   of either pass that is not finite, -1 where there is none. The adjoint is that of
-  all steps, also where the run was trained with less.
+  all steps, unedited, also where the run was trained with less.
   """
 
   def one_seed(own, _):

@@ -47,7 +47,7 @@ class Program(NamedTuple):
     model: computes outputs.
     measured: the same, read in its logged steps; the model itself where nothing is
       read in training.
-    inspected: the same, reading every adjoint whole, and never truncated.
+    inspected: the same, reading every adjoint whole, never truncated nor clipped.
     problem: what the outputs are judged by.
     task: samples batches on the device; None if they come from a data set.
     rule: gradient to update.
@@ -95,7 +95,7 @@ def make_program(
 
 
 def _inspected(model: ModelConfig) -> ModelConfig:
-  """The fused adjoint of all steps in float32, whatever the run is trained with.
+  """The fused adjoint of all steps, unedited, in float32, however a run is trained.
 
   So a lag gain is the network's, and a truncation has something to be compared with.
   """
@@ -104,6 +104,7 @@ def _inspected(model: ModelConfig) -> ModelConfig:
     adjoint="fused",
     truncate_every=0,
     truncate_reach=0,
+    adjoint_clip=0.0,
     compute_dtype="float32",
   )
 
