@@ -86,6 +86,15 @@ class OptimizerConfig:
   clip: str = "norm"  # norm (of all leaves), value, leaf (each one's norm), adaptive
   clip_bound: float = 1.0  # on what `clip` says, 0 = no clipping
   momentum: float = 0.0  # sgd only
+  singular_bound: float = 0.0  # on each recurrent matrix, after each update; 0 = none
+
+
+@dataclasses.dataclass
+class RegularizerConfig:
+  """What is added to the loss."""
+
+  omega: float = 0.0  # weight of Pascanu's Omega on every layer's adjoints, 0 = off
+  omega_gradient: str = "recurrent"  # theirs, to the recurrent weights alone; or full
 
 
 @dataclasses.dataclass
@@ -140,6 +149,7 @@ class Config:
   task: TaskConfig = dataclasses.field(default_factory=TaskConfig)
   data: DataConfig = dataclasses.field(default_factory=DataConfig)
   optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+  regularizer: RegularizerConfig = dataclasses.field(default_factory=RegularizerConfig)
   train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
   flossing: FlossingConfig = dataclasses.field(default_factory=FlossingConfig)
   diagnostics: DiagnosticsConfig = dataclasses.field(default_factory=DiagnosticsConfig)

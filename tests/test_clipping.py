@@ -8,10 +8,10 @@ import pytest
 
 from rnn_research.config import OptimizerConfig
 from rnn_research.training.clipping import KINDS, LEAST, clip, global_norm
-from rnn_research.training.optimizer import RULES, Hyper, apply_update, make_hyper
+from rnn_research.training.optimizer import RULES, apply_update, make_hyper
 from rnn_research.training.start import start
 from rnn_research.training.step import logged_step
-from tests.small_run import initial_state, make_config
+from tests.small_run import hyper_of, initial_state, make_config
 
 SHAPES = {"cell": {"kernel": (3, 4), "bias": (4,)}, "head": {"kernel": (4, 2)}}
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -153,7 +153,7 @@ def test_no_gradient_and_no_bound_are_no_nan(kind):
   assert (found.norm_before, found.norm_after, found.acted) == (0, 0, False)
   assert not flat(found.gradient).any() and not flat(found.demand).any()
   state = optax.identity().init(nothing)
-  hyper = Hyper(jnp.asarray(0.1), jnp.asarray(0.0))
+  hyper = hyper_of(0.1, 0.0)
   applied = apply_update(optax.identity(), kind, hyper, nothing, state, draw(1))
   np.testing.assert_array_equal(flat(applied.params), flat(draw(1)))
   assert not applied.entries["clipped"]
@@ -163,7 +163,7 @@ def test_no_gradient_and_no_bound_are_no_nan(kind):
 
 @every_kind
 def test_clip_bound_0_turns_clipping_off(kind):
-  hyper = make_hyper(OptimizerConfig(clip_bound=0.0))
+  hyper = make_hyper(make_config({"optimizer.clip_bound": 0.0}))
   gradient = draw(0, 1e8)
   found = clip(kind, gradient, draw(1), hyper.clip_bound)
   assert not found.acted and not flat(found.demand).any()
@@ -177,7 +177,7 @@ def test_a_lower_bound_is_a_shorter_step_of_plain_descent(kind):
   bounds = np.geomspace(1e-3, 1e2, 11)
   moved = []
   for bound in bounds:
-    hyper = Hyper(jnp.asarray(0.1), jnp.asarray(bound, float))
+    hyper = hyper_of(0.1, bound)
     applied = apply_update(rule, kind, hyper, gradient, rule.init(params), params)
     moved.append(float(applied.entries["update_norm"]))
     shrink = float(applied.entries["shrink"])

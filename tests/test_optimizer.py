@@ -7,7 +7,8 @@ import optax
 import pytest
 
 from rnn_research.config import OptimizerConfig
-from rnn_research.training.optimizer import RULES, Hyper, apply_update
+from rnn_research.training.optimizer import RULES, apply_update
+from tests.small_run import hyper_of
 
 SHAPES = {"cell": {"kernel": (3, 4), "bias": (4,)}, "head": {"kernel": (4, 2)}}
 
@@ -57,7 +58,7 @@ def test_several_steps_are_those_of_optax(float64, name):
   whole = optax.chain(optax.clip_by_global_norm(bound), make(rate))
   ours = theirs = draw(0)
   state, their_state = rule.init(ours), whole.init(theirs)
-  hyper = Hyper(jnp.asarray(rate), jnp.asarray(bound))
+  hyper = hyper_of(rate, bound)
   clipped = 0
   for step in range(6):
     # Ordinary and clipped gradients in turn.
@@ -78,7 +79,7 @@ def test_the_ledger_by_hand(float64):
   config = OptimizerConfig(name="adam")
   rule = RULES["adam"](config)
   state = rule.init(params)
-  hyper = Hyper(jnp.asarray(0.01), jnp.asarray(1.5))
+  hyper = hyper_of(0.01, 1.5)
   # The second step of Adam: its direction is no longer that of the gradient.
   params, state, *_ = apply_update(rule, "norm", hyper, draw(2), state, params)
   moved, _, update, _, entries = apply_update(
@@ -105,7 +106,7 @@ def test_the_ledger_by_hand(float64):
 @pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
 def test_plain_descent_has_cosine_1_at_any_size(scale):
   params, gradient = draw(0), draw(1, scale)
-  hyper = Hyper(jnp.asarray(0.1), jnp.asarray(jnp.inf))
+  hyper = hyper_of(0.1, jnp.inf)
   rule = RULES["sgd"](OptimizerConfig(name="sgd"))
   *_, entries = apply_update(rule, "norm", hyper, gradient, rule.init(params), params)
   np.testing.assert_allclose(entries["cosine"], 1.0, rtol=1e-6)

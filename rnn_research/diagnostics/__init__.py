@@ -18,6 +18,7 @@ from rnn_research.diagnostics.lag import (
 from rnn_research.diagnostics.logged import (
   LayerReading,
   Reading,
+  carry_adjoint,
   layer_reading,
   logged_measure,
 )
@@ -27,6 +28,7 @@ from rnn_research.diagnostics.nonfinite import (
   first_nonfinite_adjoint,
   first_nonfinite_state,
 )
+from rnn_research.diagnostics.omega import Omega, backward_ratios, omega
 from rnn_research.diagnostics.over_examples import Curves, over_examples
 from rnn_research.diagnostics.saturation import (
   Saturation,
@@ -67,12 +69,15 @@ __all__ = [
   "Bias",
   "Curves",
   "LayerReading",
+  "Omega",
   "Reading",
   "Saturation",
   "TransientGrowth",
   "Units",
   "adjoint_curves",
   "at_events",
+  "backward_ratios",
+  "carry_adjoint",
   "event_lags",
   "first_nonfinite_adjoint",
   "first_nonfinite_state",
@@ -90,6 +95,7 @@ __all__ = [
   "loss_gain",
   "lyapunov_exponents",
   "mean_saturation",
+  "omega",
   "over_examples",
   "qr_interval",
   "recurrent_blocks",

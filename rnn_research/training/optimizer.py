@@ -1,5 +1,6 @@
 """From gradient to update, and the ledger of what clipping did on the way."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,7 @@ import optax
 from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
-from rnn_research.config import OptimizerConfig
+from rnn_research.config import Config
 from rnn_research.training.clipping import Clipped, clip, global_norm
 
 
@@ -17,6 +18,8 @@ class Hyper(NamedTuple):
 
   learning_rate: Float[Array, ""]
   clip_bound: Float[Array, ""]  # infinity: no clipping
+  omega: Float[Array, ""]  # weight of the regularizer
+  singular_bound: Float[Array, ""]  # of the projection
 
 
 class Ledger(NamedTuple):
@@ -54,11 +57,13 @@ RULES = {
 }
 
 
-def make_hyper(config: OptimizerConfig) -> Hyper:
+def make_hyper(config: Config) -> Hyper:
   """The numbers of a config; `clip_bound` 0 turns clipping off."""
   return Hyper(
-    learning_rate=jnp.asarray(config.learning_rate, float),
-    clip_bound=jnp.asarray(config.clip_bound or jnp.inf, float),
+    learning_rate=jnp.asarray(config.optimizer.learning_rate, float),
+    clip_bound=jnp.asarray(config.optimizer.clip_bound or jnp.inf, float),
+    omega=jnp.asarray(config.regularizer.omega, float),
+    singular_bound=jnp.asarray(config.optimizer.singular_bound, float),
   )
 
 
@@ -87,8 +92,9 @@ def apply_update(
   gradient: Params,
   rule_state: optax.OptState,
   params: Params,
+  project: Callable[[Params], Params] | None = None,
 ) -> Applied:
-  """One step of clip, rule and learning rate.
+  """One step of clip, rule, learning rate and projection.
 
   Args:
     rule: gradient to direction.
@@ -97,6 +103,7 @@ def apply_update(
     gradient: what was asked for.
     rule_state: of the rule.
     params: what is moved.
+    project: where they may be; the update is what they moved by in the end.
   """
   clipped = clip(kind, gradient, params, hyper.clip_bound)
   # Optax mixes types (a float to the power of its count), whatever is set elsewhere.
@@ -104,6 +111,9 @@ def apply_update(
     direction, rule_state = rule.update(clipped.gradient, rule_state, params)
   update = jax.tree.map(lambda d: -hyper.learning_rate * d, direction)
   moved = optax.apply_updates(params, update)
+  if project is not None:
+    moved = project(moved)
+    update = jax.tree.map(jnp.subtract, moved, params)
   update_norm = global_norm(update)
   before, after = clipped.norm_before, clipped.norm_after
   entries = {

@@ -70,13 +70,19 @@ def detail_row(detail: Detail) -> dict[str, np.ndarray]:
   """What a logged step tells of every leaf and gate.
 
   Of a leaf, `grads` is the norm of the gradient that was asked for, `clip` what became
-  of it and by how much it was too large, `updates` what the leaf was moved by.
+  of it and by how much it was too large, `updates` what the leaf was moved by. Omega
+  is the sum over all layers, its ratio and share of steps their averages.
   """
   row = {}
   for layer, reading in detail.layers.items():
     for gate, shares in reading.saturation.items():
       row[f"saturation/{layer}/{gate}/low"] = shares.low
       row[f"saturation/{layer}/{gate}/high"] = shares.high
+  if detail.omega:
+    penalties = list(detail.omega.values())
+    row["regularizer/omega"] = sum(penalty.value for penalty in penalties)
+    row["regularizer/ratio"] = np.mean([p.ratio for p in penalties], axis=0)
+    row["regularizer/share"] = np.mean([p.share for p in penalties], axis=0)
   for path, norm in detail.params.items():
     update = detail.updates[path]
     row[f"grads/{path}"] = detail.gradients[path]
