@@ -185,7 +185,8 @@ def test_a_rate_that_blows_up_freezes_just_before(tmp_path):
   diverged = [seed["diverged_at"] for seed in records.status["seeds"]]
   assert None not in diverged, diverged
   found = [seed["first_nonfinite"]["cause"] for seed in records.status["seeds"]]
-  assert set(found) <= {"optimizer", "gradient"}, found
+  # Parameters of 10^38 are finite, and so is a tanh; what is read out is not.
+  assert set(found) == {"loss"}
   # What is kept is the last state that was finite.
   state = saved_state(run, 12)
   for name, leaf in state.items():
