@@ -82,7 +82,7 @@ def train_subject(config: Config, devices: Sequence[jax.Device]) -> Subject:
       lambda: make_state(
         program,
         seed_keys(config.seed, config.seeds),
-        make_hyper(config.optimizer),
+        make_hyper(config),
         batch,
       )
     )

@@ -99,7 +99,7 @@ def first_state(run: Run) -> Any:
   states = make_state(
     run.program,
     seed_keys(config.seed, config.seeds),
-    make_hyper(config.optimizer),
+    make_hyper(config),
     run.source.shapes(config.train.batch),
   )
   return jax.tree.map(lambda leaf: leaf[0], states)

@@ -57,6 +57,7 @@ class ModelConfig:
   segment_levels: int = -1  # 1 = O(sqrt(T)) memory, 0 = keep all steps; -1 = by length
   truncate_every: int = 0  # TBPTT(k1, k2): k1, steps of a chunk; 0 = whole gradient
   truncate_reach: int = 0  # k2, steps that a chunk's losses go back; 0 = k1
+  adjoint_clip: float = 0.0  # bound on |dl/ds_t| that a step hands back, 0 = none
 
 
 @dataclasses.dataclass
@@ -82,8 +83,18 @@ class OptimizerConfig:
 
   name: str = "adam"  # adam, sgd, rmsprop
   learning_rate: float = 1e-3
-  clip_bound: float = 1.0  # bound on the global gradient norm, 0 = no clipping
+  clip: str = "norm"  # norm (of all leaves), value, leaf (each one's norm), adaptive
+  clip_bound: float = 1.0  # on what `clip` says, 0 = no clipping
   momentum: float = 0.0  # sgd only
+  singular_bound: float = 0.0  # on each recurrent matrix, after each update; 0 = none
+
+
+@dataclasses.dataclass
+class RegularizerConfig:
+  """What is added to the loss."""
+
+  omega: float = 0.0  # weight of Pascanu's Omega on every layer's adjoints, 0 = off
+  omega_gradient: str = "recurrent"  # theirs, to the recurrent weights alone; or full
 
 
 @dataclasses.dataclass
@@ -138,6 +149,7 @@ class Config:
   task: TaskConfig = dataclasses.field(default_factory=TaskConfig)
   data: DataConfig = dataclasses.field(default_factory=DataConfig)
   optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+  regularizer: RegularizerConfig = dataclasses.field(default_factory=RegularizerConfig)
   train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
   flossing: FlossingConfig = dataclasses.field(default_factory=FlossingConfig)
   diagnostics: DiagnosticsConfig = dataclasses.field(default_factory=DiagnosticsConfig)

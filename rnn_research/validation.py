@@ -21,10 +21,13 @@ AT_LEAST = {
   "model.hidden": 1,
   "model.layers": 1,
   "optimizer.clip_bound": 0,
+  "optimizer.singular_bound": 0,
+  "regularizer.omega": 0,
   "train.steps": 0,
   "model.segment_levels": -1,
   "model.truncate_every": 0,
   "model.truncate_reach": 0,
+  "model.adjoint_clip": 0,
   "train.batch": 1,
   "train.log_every": 1,
   "train.eval_every": 1,
@@ -59,6 +62,8 @@ CHOICES = {
   "model.compute_dtype": ("float32", "bfloat16"),
   "data.form": ("", *typing.get_args(Form)),
   "optimizer.name": ("adam", "sgd", "rmsprop"),
+  "optimizer.clip": ("norm", "value", "leaf", "adaptive"),
+  "regularizer.omega_gradient": ("recurrent", "full"),
   "train.seed_loop": ("auto", "map", "vmap"),
 }
 
@@ -91,6 +96,7 @@ def validate(config: Config) -> None:
   _validate_problem(config.task, config.data)
   _validate_optimizer(values)
   _validate_flossing(values)
+  _validate_regularizer(config)
   _validate_intervals(values)
 
 
@@ -172,6 +178,12 @@ def _validate_model(model: ModelConfig) -> None:
       "use 0 (off) or at least 3",
     )
   _validate_truncation(model)
+  if model.adjoint_clip and model.adjoint == "autodiff":
+    raise ConfigError(
+      "model.adjoint_clip",
+      "autodiff has no adjoint that could be clipped",
+      "set it to 0, or model.adjoint=fused",
+    )
 
 
 def _validate_truncation(model: ModelConfig) -> None:
@@ -291,6 +303,31 @@ def _validate_flossing(values: Mapping[str, typing.Any]) -> None:
       "flossing.examples",
       f"{examples} are more than the {batch} of a train step",
       f"use at most train.batch={batch}",
+    )
+
+
+def _validate_regularizer(config: Config) -> None:
+  """Omega is made from the whole adjoint of every step, each in one window."""
+  if not config.regularizer.omega:
+    return
+  model = config.model
+  if model.adjoint == "autodiff":
+    raise ConfigError(
+      "regularizer.omega",
+      "autodiff has no adjoint to penalise",
+      "set it to 0, or model.adjoint=fused",
+    )
+  if model.truncate_reach > model.truncate_every:
+    raise ConfigError(
+      "regularizer.omega",
+      "a step in several windows has several adjoints",
+      "set it to 0, or model.truncate_reach",
+    )
+  if model.adjoint_clip and config.regularizer.omega_gradient == "full":
+    raise ConfigError(
+      "regularizer.omega_gradient",
+      "a clipped adjoint is no gradient that could be differentiated again",
+      "use recurrent, or set model.adjoint_clip=0",
     )
 
 

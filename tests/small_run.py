@@ -5,6 +5,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from rnn_research.config import Config
@@ -49,12 +50,21 @@ def make_config(changes=None):
   return config
 
 
+def hyper_of(learning_rate, clip_bound):
+  """The numbers of an optimizer, all others off."""
+  config = make_config()
+  return make_hyper(config)._replace(
+    learning_rate=jnp.asarray(learning_rate, float),
+    clip_bound=jnp.asarray(clip_bound, float),
+  )
+
+
 def initial_state(run):
   """The state that a run begins with, placed."""
   config = run.config
   keys = seed_keys(config.seed, config.seeds)
   example = run.source.shapes(config.train.batch)
-  return make_state(run.program, keys, make_hyper(config.optimizer), example)
+  return make_state(run.program, keys, make_hyper(config), example)
 
 
 def saved_state(run, step):

@@ -20,6 +20,7 @@ from rnn_research.report.gains import first_event_gain
 from rnn_research.report.outcomes import outcome
 from rnn_research.report.selection import headline_arms
 from rnn_research.report.study import read_study
+from rnn_research.report.tables import episodes
 
 
 def text_of(page):
@@ -94,6 +95,10 @@ def test_page_compares_digits_with_the_linear_classifier(page):
 
 def test_page_counts_episodes(page, study_path):
   assert "2 of 3 episodes in the fault arm and 0 of 3 episodes in" in page
+  assert "gravest of" in page and "cos(update, -g)" in page
+  drawn = episodes.draw(read_study(study_path))
+  fates = re.findall(r"<td>(unrecovered|cut|late|recovered)</td>", drawn)
+  assert fates == sorted(fates, key=episodes.GRAVE.index) and len(set(fates)) > 1
   table = (study_path / "report.html").read_text().split("Table 3.")[1]
   row = table.split("LSTM, no clipping")[1].split("</tr>")[0]
   cells = re.findall(r"<td>(.*?)</td>", row)

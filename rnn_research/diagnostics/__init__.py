@@ -18,6 +18,7 @@ from rnn_research.diagnostics.lag import (
 from rnn_research.diagnostics.logged import (
   LayerReading,
   Reading,
+  carry_adjoint,
   layer_reading,
   logged_measure,
 )
@@ -27,6 +28,7 @@ from rnn_research.diagnostics.nonfinite import (
   first_nonfinite_adjoint,
   first_nonfinite_state,
 )
+from rnn_research.diagnostics.omega import Omega, backward_ratios, omega
 from rnn_research.diagnostics.over_examples import Curves, over_examples
 from rnn_research.diagnostics.path import direct_trace, path_gain
 from rnn_research.diagnostics.rate import HalfLife, half_life, rate
@@ -71,6 +73,7 @@ __all__ = [
   "Curves",
   "HalfLife",
   "LayerReading",
+  "Omega",
   "Reading",
   "Saturation",
   "Split",
@@ -78,7 +81,12 @@ __all__ = [
   "Units",
   "adjoint_curves",
   "at_events",
+<<<<<<< HEAD
   "direct_trace",
+=======
+  "backward_ratios",
+  "carry_adjoint",
+>>>>>>> 92a6f94f7489d1f24ddfffff94fc4c6fbd7472e6
   "event_lags",
   "first_nonfinite_adjoint",
   "first_nonfinite_state",
@@ -97,7 +105,11 @@ __all__ = [
   "loss_gain",
   "lyapunov_exponents",
   "mean_saturation",
+<<<<<<< HEAD
   "one_step_split",
+=======
+  "omega",
+>>>>>>> 92a6f94f7489d1f24ddfffff94fc4c6fbd7472e6
   "over_examples",
   "path_gain",
   "qr_interval",

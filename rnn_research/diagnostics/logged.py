@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Float, Int
 
-from rnn_research.array_types import AnyArray, Lengths
+from rnn_research.array_types import AnyArray, Carry, Lengths
 from rnn_research.diagnostics.adjoint import total_adjoint
 from rnn_research.diagnostics.saturation import (
   Saturation,
@@ -23,11 +23,13 @@ class Reading(NamedTuple):
     adjoint: norm of the total adjoint of every step.
     saturation: shares of saturated units of every gate.
     weights: norm of every step's share in the recurrent weights' gradients.
+    carry: the adjoint itself, for who computes with it; stays on the device.
   """
 
   adjoint: bool = True
   saturation: bool = True
   weights: bool = True
+  carry: bool = False
 
 
 class LayerReading(NamedTuple):
@@ -55,17 +57,23 @@ def logged_measure(reading: Reading) -> Measure | None:
 
   def inside(event: Event) -> Any:
     # Its norm is taken behind the scan: one pass over a stack, not T small ones.
-    return total_adjoint(event) if reading.adjoint else ()
+    read = total_adjoint(event) if reading.adjoint else ()
+    return read, event.adjoint if reading.carry else ()
 
   def after(stacked: Stacked) -> LayerReading:
     return LayerReading(
-      adjoint=scaled_norm(stacked.inside, 2) if reading.adjoint else None,
+      adjoint=scaled_norm(stacked.inside[0], 2) if reading.adjoint else None,
       saturation=saturation(stacked) if reading.saturation else {},
       weights=weight_norms(stacked) if reading.weights else {},
       lengths=None,
     )
 
   return Measure(inside, after) if any(reading) else None
+
+
+def carry_adjoint(readings: Readings) -> Carry:
+  """dl/ds_t of one layer, leaves (time, batch, ...), where `carry` was asked for."""
+  return readings.inside[1]
 
 
 def layer_reading(readings: Readings, lengths: Lengths | None) -> LayerReading:

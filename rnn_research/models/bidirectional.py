@@ -10,7 +10,7 @@ from jaxtyping import Float
 from rnn_research.array_types import Array, Carry, Inputs, Lengths, Resets
 from rnn_research.cells import Cell, Initial
 from rnn_research.models.recurrent import LayerOutput, Recurrent
-from rnn_research.unroll import Measure
+from rnn_research.unroll import Edit, Measure
 
 MERGES = {
   "concat": lambda a, b: jnp.concatenate([a, b], axis=-1),
@@ -48,6 +48,7 @@ class Bidirectional(nn.Module):
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
+  edit: Edit | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -73,6 +74,7 @@ class Bidirectional(nn.Module):
         segment_levels=self.segment_levels,
         truncation=self.truncation,
         compute_dtype=self.compute_dtype,
+        edit=self.edit,
         initial=self.initial,
         measure=self.measure,
         name=name,

@@ -14,7 +14,7 @@ from rnn_research.models.generator import Generator
 from rnn_research.models.stacked import Stacked
 from rnn_research.models.tagger import Tagger
 from rnn_research.problem import Problem
-from rnn_research.unroll import Measure
+from rnn_research.unroll import AdjointClip, Measure
 
 
 def build(
@@ -68,6 +68,7 @@ def build(
     segment_levels=config.segment_levels,
     truncation=truncation,
     compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
+    edit=AdjointClip(config.adjoint_clip) if config.adjoint_clip else None,
     initial=make_initial(config.init),
     measure=measure,
   )

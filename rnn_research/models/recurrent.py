@@ -11,6 +11,7 @@ from jaxtyping import Float
 from rnn_research.array_types import Array, Carry, Inputs, Lengths, Resets
 from rnn_research.cells import Cell, Initial
 from rnn_research.unroll import (
+  Edit,
   Measure,
   Trace,
   balanced_segments,
@@ -55,6 +56,7 @@ class Recurrent(nn.Module):
       k2 = k1 all at the same steps, with k2 > k1 a gradient that goes down a layer
       may go back up to k2 steps there again.
     compute_dtype: as in `unroll`.
+    edit: as in `unroll`.
     initial: how the parameters start. Models that differ in nothing else are
       equal and hash alike, so that they share compiled programs; a jitted
       function that draws parameters must not have the model as static argument.
@@ -68,6 +70,7 @@ class Recurrent(nn.Module):
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
+  edit: Edit | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -120,6 +123,7 @@ class Recurrent(nn.Module):
       segments=balanced_segments(xs.shape[0], self._levels(xs.shape[0])),
       truncation=self.truncation,
       compute_dtype=self.compute_dtype,
+      edit=self.edit,
       taps=self._taps(trace),
     )
     summary = self.cell.output(carry, xs[0] if self.reverse else summarise(xs, lengths))

@@ -10,7 +10,7 @@ from rnn_research.array_types import Carry, Inputs, Lengths, Resets
 from rnn_research.cells import Cell, Initial
 from rnn_research.models.bidirectional import Bidirectional
 from rnn_research.models.recurrent import LayerOutput, Recurrent, summarise
-from rnn_research.unroll import Measure
+from rnn_research.unroll import Edit, Measure
 
 EPSILON = 1e-5  # of the layer norm's variance, as in the cells
 
@@ -49,6 +49,7 @@ class Stacked(nn.Module):
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
+  edit: Edit | None = None
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -109,6 +110,7 @@ class Stacked(nn.Module):
       "segment_levels": self.segment_levels,
       "truncation": self.truncation,
       "compute_dtype": self.compute_dtype,
+      "edit": self.edit,
       "initial": self.initial,
       "measure": self.measure,
       "name": f"layer_{n}",

@@ -13,8 +13,6 @@ from rnn_research.diagnostics import (
   Curves,
   at_events,
   event_lags,
-  first_nonfinite_adjoint,
-  first_nonfinite_state,
   flatten_carry,
   last_state,
   loss_gain,
@@ -26,8 +24,7 @@ from rnn_research.problem import Batch, example_axes
 from rnn_research.training.losses import position_losses
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
-from rnn_research.training.random_keys import INSPECTION, NOISE, at_step
-from rnn_research.training.step import forward, next_batch
+from rnn_research.training.random_keys import INSPECTION
 
 
 class LagCurves(NamedTuple):
@@ -104,40 +101,4 @@ def _layer(trace, adjoint, events, probes) -> LagCurves:
     loss_at_events=over(at_events(loss, lags)),
     rms_at_events=over(at_events(rms, lags)),
     event_lags=jnp.median(lags, axis=0).astype(jnp.int32),
-  )
-
-
-@functools.cache
-def compile_autopsy(program: Program) -> Callable[..., Any]:
-  """A jitted `(state, batch) -> {layer: {"forward", "adjoint"}}` of frozen seeds.
-
-  Runs the step that a seed stopped before once more and names the first time step
-  of either pass that is not finite, -1 where there is none. The adjoint is that of
-  all steps, also where the run was trained with less.
-  """
-
-  def one_seed(own, _):
-    state, given = own
-    state = state._replace(step=jnp.maximum(state.diverged_at, 0))
-    batch = next_batch(program, state, given)
-    taps = make_taps(program.inspected, state.params, batch)
-    key = at_step(state.key, NOISE, state.step)
-
-    def mean_loss(taps):
-      parts, traces = forward(
-        program, program.inspected, state.params, taps, batch, key
-      )
-      return parts.loss / parts.count, traces
-
-    readings, traces = jax.grad(mean_loss, has_aux=True)(taps)
-    return {
-      layer: {
-        "forward": first_nonfinite_state(traces[layer]),
-        "adjoint": first_nonfinite_adjoint(reading.inside, traces[layer].reverse),
-      }
-      for layer, reading in by_layer(readings).items()
-    }
-
-  return jax.jit(
-    lambda state, batch: over_seeds(program.layout, one_seed)((state, batch), None)
   )

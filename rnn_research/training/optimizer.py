@@ -1,5 +1,6 @@
 """From gradient to update, and the ledger of what clipping did on the way."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -8,8 +9,8 @@ import optax
 from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
-from rnn_research.config import OptimizerConfig
-from rnn_research.unroll import scaled_norm
+from rnn_research.config import Config
+from rnn_research.training.clipping import Clipped, clip, global_norm
 
 
 class Hyper(NamedTuple):
@@ -17,6 +18,8 @@ class Hyper(NamedTuple):
 
   learning_rate: Float[Array, ""]
   clip_bound: Float[Array, ""]  # infinity: no clipping
+  omega: Float[Array, ""]  # weight of the regularizer
+  singular_bound: Float[Array, ""]  # of the projection
 
 
 class Ledger(NamedTuple):
@@ -28,7 +31,7 @@ class Ledger(NamedTuple):
     norm_before: global norm of the gradient that was asked for.
     norm_after: the same behind the clip.
     shrink: norm_after / norm_before, 1 where nothing was clipped.
-    clipped: whether the clip acted.
+    clipped: whether the clip acted, on whatever part of the gradient.
     update_norm: |update|, what the parameters really moved by.
     update_relative: |update| / |parameters|.
     cosine: of update and negative gradient; 1 is steepest descent.
@@ -54,68 +57,88 @@ RULES = {
 }
 
 
-def make_hyper(config: OptimizerConfig) -> Hyper:
+def make_hyper(config: Config) -> Hyper:
   """The numbers of a config; `clip_bound` 0 turns clipping off."""
   return Hyper(
-    learning_rate=jnp.asarray(config.learning_rate, float),
-    clip_bound=jnp.asarray(config.clip_bound or jnp.inf, float),
+    learning_rate=jnp.asarray(config.optimizer.learning_rate, float),
+    clip_bound=jnp.asarray(config.optimizer.clip_bound or jnp.inf, float),
+    omega=jnp.asarray(config.regularizer.omega, float),
+    singular_bound=jnp.asarray(config.optimizer.singular_bound, float),
   )
 
 
-def global_norm(tree: Params) -> Scalar:
-  """Euclidean norm of all leaves together, safe from overflow and underflow."""
-  norms = jnp.stack([scaled_norm(leaf, keep=0) for leaf in jax.tree.leaves(tree)])
-  return scaled_norm(norms, keep=0)
+class Applied(NamedTuple):
+  """What one step of the optimizer did.
 
-
-def clip(gradient: Params, bound: Scalar) -> tuple[Params, Scalar, Scalar]:
-  """Scales the gradient down to the bound (Pascanu, Mikolov and Bengio 2013).
-
-  Returns:
-    The gradient, its norm before, and the factor. The norm can't overflow, so an
-    entry of 1e20 in float32 is scaled and not silently turned into zero.
+  Attributes:
+    params: the new ones.
+    rule_state: the new one.
+    update: what was added to the parameters.
+    clipped: the gradient behind its clip.
+    entries: the ledger's, but for loss and error.
   """
-  norm = global_norm(gradient)
-  factor = jnp.where(norm > bound, bound / norm, jnp.ones_like(norm))
-  return jax.tree.map(lambda g: g * factor, gradient), norm, factor
+
+  params: Params
+  rule_state: optax.OptState
+  update: Params
+  clipped: Clipped
+  entries: dict[str, Array]
 
 
 def apply_update(
   rule: optax.GradientTransformation,
+  kind: str,
   hyper: Hyper,
   gradient: Params,
   rule_state: optax.OptState,
   params: Params,
-) -> tuple[Params, Params, optax.OptState, dict[str, Array]]:
-  """One step of clip, rule and learning rate.
+  project: Callable[[Params], Params] | None = None,
+) -> Applied:
+  """One step of clip, rule, learning rate and projection.
 
-  Returns:
-    New parameters, the update, the rule's state, and the ledger's entries.
+  Args:
+    rule: gradient to direction.
+    kind: of the clip, one of `clipping.KINDS`.
+    hyper: the numbers.
+    gradient: what was asked for.
+    rule_state: of the rule.
+    params: what is moved.
+    project: where they may be; the update is what they moved by in the end.
   """
-  clipped, norm, factor = clip(gradient, hyper.clip_bound)
+  clipped = clip(kind, gradient, params, hyper.clip_bound)
   # Optax mixes types (a float to the power of its count), whatever is set elsewhere.
   with jax.numpy_dtype_promotion("standard"):
-    direction, rule_state = rule.update(clipped, rule_state, params)
+    direction, rule_state = rule.update(clipped.gradient, rule_state, params)
   update = jax.tree.map(lambda d: -hyper.learning_rate * d, direction)
   moved = optax.apply_updates(params, update)
+  if project is not None:
+    moved = project(moved)
+    update = jax.tree.map(jnp.subtract, moved, params)
   update_norm = global_norm(update)
+  before, after = clipped.norm_before, clipped.norm_after
   entries = {
-    "norm_before": norm,
-    "norm_after": norm * factor,
-    "shrink": factor,
-    "clipped": norm > hyper.clip_bound,
+    "norm_before": before,
+    "norm_after": after,
+    "shrink": jnp.where(clipped.acted, after / before, jnp.ones_like(before)),
+    "clipped": clipped.acted,
     "update_norm": update_norm,
     "update_relative": update_norm / global_norm(params),
-    "cosine": -_cosine(update, gradient, update_norm, norm),
+    "cosine": descent_cosine(update, gradient),
   }
-  return moved, update, rule_state, entries
+  return Applied(moved, rule_state, update, clipped, entries)
 
 
-def _cosine(a: Params, b: Params, norm_a: Scalar, norm_b: Scalar) -> Scalar:
-  """Each side is divided by its norm first: a product of two could underflow."""
+def descent_cosine(update: Params, gradient: Params) -> Scalar:
+  """Cosine of an update and the negative gradient; 0 where one of them is zero.
+
+  Each side is divided by its norm first: a product of two could underflow.
+  """
 
   def unit(leaf, norm):
     return leaf / jnp.where(norm > 0, norm, 1)
 
-  parts = jax.tree.map(lambda x, y: jnp.sum(unit(x, norm_a) * unit(y, norm_b)), a, b)
-  return jnp.stack(jax.tree.leaves(parts)).sum()
+  norms = global_norm(update), global_norm(gradient)
+  parts = jax.tree.map(
+    lambda x, y: jnp.sum(unit(x, norms[0]) * unit(y, norms[1])), update, gradient
+  )
+  return -jnp.stack(jax.tree.leaves(parts)).sum()

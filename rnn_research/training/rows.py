@@ -67,17 +67,34 @@ def ledger_arrays(ledger: Ledger, step: int) -> dict[str, np.ndarray]:
 
 @_quietly
 def detail_row(detail: Detail) -> dict[str, np.ndarray]:
-  """Norms of every leaf, and saturated shares of every gate, at the logged step."""
+  """What a logged step tells of every leaf and gate.
+
+  Of a leaf, `grads` is the norm of the gradient that was asked for, `clip` what became
+  of it and by how much it was too large, `updates` what the leaf was moved by. Omega
+  is the sum over all layers, its ratio and share of steps their averages.
+  """
   row = {}
   for layer, reading in detail.layers.items():
     for gate, shares in reading.saturation.items():
       row[f"saturation/{layer}/{gate}/low"] = shares.low
       row[f"saturation/{layer}/{gate}/high"] = shares.high
+  if detail.omega:
+    penalties = list(detail.omega.values())
+    row["regularizer/omega"] = sum(penalty.value for penalty in penalties)
+    row["regularizer/ratio"] = np.mean([p.ratio for p in penalties], axis=0)
+    row["regularizer/share"] = np.mean([p.share for p in penalties], axis=0)
   for path, norm in detail.params.items():
     update = detail.updates[path]
     row[f"grads/{path}"] = detail.gradients[path]
     row[f"params/{path}"] = norm
     row[f"updates/{path}"] = update
+    asked, left = detail.gradients[path], detail.clipped[path]
+    row[f"clip/{path}/norm_after"] = left
+    row[f"clip/{path}/shrink"] = np.divide(
+      left, asked, out=np.ones_like(left), where=asked > 0
+    )
+    row[f"clip/{path}/demand"] = detail.demand[path]
+    row[f"clip/{path}/cosine"] = detail.cosines[path]
     row[f"ratio/{path}"] = np.divide(
       update, norm, out=np.full_like(norm, np.nan), where=norm > 0
     )

@@ -12,6 +12,7 @@ from rnn_research.config import Config
 from rnn_research.models import make_traces
 from rnn_research.training import rows
 from rnn_research.training.advance import compile_advance
+from rnn_research.training.autopsy import compile_autopsy, explain
 from rnn_research.training.checkpoint import Checkpoints
 from rnn_research.training.evaluation import (
   compile_evaluate,
@@ -23,11 +24,7 @@ from rnn_research.training.evaluation import (
 from rnn_research.training.event_files import EventFiles
 from rnn_research.training.exponents import compile_exponents
 from rnn_research.training.flossing import compile_flossing
-from rnn_research.training.inspection import (
-  compile_autopsy,
-  compile_inspect,
-  inspection_batch,
-)
+from rnn_research.training.inspection import compile_inspect, inspection_batch
 from rnn_research.training.optimizer import make_hyper
 from rnn_research.training.placement import place_seeds, place_shared
 from rnn_research.training.program import Program
@@ -106,7 +103,7 @@ class Run:
     batch = config.train.batch
     keys = seed_keys(config.seed, config.seeds)
     example = self.source.shapes(batch)
-    state = make_state(program, keys, make_hyper(config.optimizer), example)
+    state = make_state(program, keys, make_hyper(config), example)
     self._prepare(example, state)
     step = checkpoints.latest() or 0
     if step:
@@ -280,7 +277,7 @@ class Run:
     return jsonable(status)
 
   def _autopsy(self, state, diverged):
-    """For each frozen seed, the first non-finite time step of either pass."""
+    """For each frozen seed, what broke first, and where."""
     if (diverged == NEVER).all():
       return {}
     batches = self.source.at(np.maximum(diverged, 0))
@@ -288,10 +285,7 @@ class Run:
       batches = place_seeds(self.layout, batches)
     found = jax.device_get(compile_autopsy(self.program)(state, batches))
     return {
-      number: {
-        layer: {name: int(value[number]) for name, value in steps.items()}
-        for layer, steps in found.items()
-      }
+      number: explain(jax.tree.map(lambda leaf, n=number: leaf[n], found))
       for number, at in enumerate(diverged)
       if at != NEVER
     }

@@ -1,20 +1,25 @@
 """One train step of one seed, a pure function of (state, batch)."""
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from rnn_research.array_types import Array, Key, Params
+from rnn_research.array_types import Array, Params
 from rnn_research.cells import select
-from rnn_research.diagnostics import LayerReading, layer_reading
-from rnn_research.models import by_layer, make_taps
+from rnn_research.diagnostics import LayerReading, Omega, layer_reading
 from rnn_research.problem import Batch
-from rnn_research.training.flossing import flossing_loss
-from rnn_research.training.losses import Tally, tally
-from rnn_research.training.optimizer import Ledger, apply_update
+from rnn_research.training.objective import Found, differentiate
+from rnn_research.training.optimizer import (
+  Applied,
+  Ledger,
+  apply_update,
+  descent_cosine,
+)
 from rnn_research.training.placement import split_batch
 from rnn_research.training.program import Program
+from rnn_research.training.projection import project_cells
 from rnn_research.training.random_keys import DATA, FLOSSING, NOISE, at_step
 from rnn_research.training.state import TrainState
 from rnn_research.unroll import scaled_norm
@@ -24,16 +29,24 @@ class Detail(NamedTuple):
   """What a logged step tells besides its ledger.
 
   Attributes:
-    gradients: norm of each leaf's gradient, by path.
+    gradients: norm of each leaf's gradient, by path, as it was asked for.
+    clipped: the same behind the clip.
+    demand: what was asked for over the bound, as in `Clipped`.
     params: norm of each leaf.
     updates: norm of each leaf's update.
+    cosines: of each leaf's update and its negative gradient.
     layers: what was read on the way back, by layer; empty where nothing was.
+    omega: the penalty of each layer; empty without regularizer.
   """
 
   gradients: dict[str, Array]
+  clipped: dict[str, Array]
+  demand: dict[str, Array]
   params: dict[str, Array]
   updates: dict[str, Array]
+  cosines: dict[str, Array]
   layers: dict[str, LayerReading]
+  omega: dict[str, Omega]
 
 
 def next_batch(program: Program, state: TrainState, given: Batch | None) -> Batch:
@@ -45,28 +58,13 @@ def next_batch(program: Program, state: TrainState, given: Batch | None) -> Batc
   return split_batch(program.layout, batch)
 
 
-def forward(
-  program: Program, model, params: Params, taps: Params, batch: Batch, key: Key
-) -> tuple[Tally, dict]:
-  """Runs a model in training mode; returns the tally and the layers' traces."""
-  dropout, noise = jax.random.split(key)
-  outputs, variables = model.apply(
-    {"params": params, "taps": taps},
-    batch,
-    train=True,
-    rngs={"dropout": dropout, "noise": noise},
-    mutable=["traces"],
-  )
-  return tally(program.problem, outputs, batch), by_layer(variables["traces"])
-
-
 def plain_step(
   program: Program, state: TrainState, given: Batch | None
 ) -> tuple[TrainState, Ledger]:
   """A step that keeps its ledger only."""
   batch = next_batch(program, state, given)
-  state, ledger, *_ = _update(program, program.model, state, batch)
-  return state, ledger
+  found, applied = attempt(program, program.model, state, batch)
+  return _accept(state, found, applied)
 
 
 def logged_step(
@@ -74,65 +72,80 @@ def logged_step(
 ) -> tuple[TrainState, Ledger, Detail]:
   """The same step, and what its own backward pass tells."""
   batch = next_batch(program, state, given)
-  before = state.params
-  state, ledger, gradient, update, readings, (parts, traces) = _update(
-    program, program.measured, state, batch
+  found, applied = attempt(program, program.measured, state, batch)
+  layers = {}
+  if program.measured != program.model:
+    layers = {
+      layer: layer_reading(reading, found.traces[layer].lengths)
+      for layer, reading in found.readings.items()
+    }
+  before, gradient = state.params, found.gradient
+  detail = Detail(
+    gradients=leaf_norms(gradient),
+    clipped=leaf_norms(applied.clipped.gradient),
+    demand=by_path(applied.clipped.demand),
+    params=leaf_norms(before),
+    updates=leaf_norms(applied.update),
+    cosines=by_path(jax.tree.map(descent_cosine, applied.update, gradient)),
+    layers=layers,
+    omega=found.omega,
   )
-  layers = {
-    layer: layer_reading(reading, traces[layer].lengths)
-    for layer, reading in readings.items()
-  }
-  norms = map(leaf_norms, (gradient, before, update))
-  detail = Detail(*norms, layers)
-  return state, ledger, detail
+  return *_accept(state, found, applied), detail
 
 
-def leaf_norms(tree: Params) -> dict[str, Array]:
-  """The norm of each leaf, by slash path."""
+def by_path(tree: Params) -> dict[str, Array]:
+  """The leaves by slash path."""
   leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
   return {
-    jax.tree_util.keystr(path, simple=True, separator="/"): scaled_norm(leaf, 0)
+    jax.tree_util.keystr(path, simple=True, separator="/"): leaf
     for path, leaf in leaves
   }
 
 
-def _update(program, model, state, batch):
-  taps = make_taps(model, state.params, batch)
+def leaf_norms(tree: Params) -> dict[str, Array]:
+  """The norm of each leaf, by slash path."""
+  return {path: scaled_norm(leaf, 0) for path, leaf in by_path(tree).items()}
+
+
+def attempt(
+  program: Program, model: Any, state: TrainState, batch: Batch
+) -> tuple[Found, Applied]:
+  """The gradient of a step and where it leads, finite or not."""
   key = at_step(state.key, NOISE, state.step)
-
-  def total_loss(params, taps):
-    parts, traces = forward(program, model, params, taps, batch, key)
-    total = parts.loss
-    if program.flossing.weight:
-      directions = at_step(state.key, FLOSSING, state.step)
-      added, _ = flossing_loss(program, params, batch, directions)
-      total += program.flossing.weight * added * parts.count
-    return total, (parts, traces)
-
-  (_, aux), (gradient, readings) = jax.value_and_grad(
-    total_loss, argnums=(0, 1), has_aux=True
-  )(state.params, taps)
-  # Divided behind the backward pass: over several devices the count is then reduced
-  # together with the gradient, and what was read is of each example's own loss.
-  loss, gradient = jax.tree.map(
-    lambda leaf: leaf / aux[0].count, (aux[0].loss, gradient)
+  directions = at_step(state.key, FLOSSING, state.step)
+  found = differentiate(
+    program, model, state.params, batch, (key, directions), state.hyper.omega
   )
-  params, update, rule_state, entries = apply_update(
+  project = None
+  if program.rule.projected:
+    cells = {layer: trace.cell for layer, trace in found.traces.items()}
+    bound = state.hyper.singular_bound
+    project = functools.partial(project_cells, cells=cells, bound=bound)
+  applied = apply_update(
     program.rule.transformation(),
+    program.rule.clip,
     state.hyper,
-    gradient,
+    found.gradient,
     state.rule_state,
     state.params,
+    project,
   )
-  parts = aux[0]
+  return found, applied
+
+
+def _accept(state, found, applied):
+  """The state behind a step, if it is finite, and the step's ledger."""
+  parts = found.tally
   error = parts.wrong_sequences / parts.sequences
-  ledger = Ledger(loss=loss, error=error, **entries)
+  ledger = Ledger(loss=found.loss, error=error, **applied.entries)
   # A sum of two finite numbers may not be: what was moved is asked, too.
-  asked = [loss, ledger.norm_before, *jax.tree.leaves(params)]
+  asked = [ledger.loss, ledger.norm_before, *jax.tree.leaves(applied.params)]
   finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in asked]).all()
   ok = state.ok & finite
   # A seed that is no longer finite stands still, just before the step that broke it.
-  moved = select(ok, (params, rule_state), (state.params, state.rule_state))
+  moved = select(
+    ok, (applied.params, applied.rule_state), (state.params, state.rule_state)
+  )
   new = state._replace(
     step=state.step + 1,
     params=moved[0],
@@ -140,4 +153,4 @@ def _update(program, model, state, batch):
     ok=ok,
     diverged_at=jnp.where(state.ok & ~finite, state.step, state.diverged_at),
   )
-  return new, ledger, gradient, update, by_layer(readings), aux
+  return new, ledger

@@ -163,6 +163,8 @@ def _backward(plan, measure, saved, cotangents):
           probes=d_nudges,
         )
       )
+    if plan.edit is not None:
+      d_start = plan.edit(d_start)
     earlier = d_start
     if row.resets is not None:
       hit = row.resets if row.active is None else row.resets & row.active

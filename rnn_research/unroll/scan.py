@@ -22,12 +22,14 @@ class Plan(NamedTuple):
     reverse: from the last step to the first.
     whole_projection: project all inputs before the scan, not each in its step.
     compute_dtype: what dense products round their factors to; None leaves them.
+    edit: of the adjoint that each step hands to the one before; None hands it on.
   """
 
   cell: Cell
   reverse: bool
   whole_projection: bool
   compute_dtype: Any = None
+  edit: Any = None
 
 
 class Rows(NamedTuple):

@@ -27,7 +27,7 @@ class Event(NamedTuple):
     start: the carry the step began with, s_{t-1} (after a reset).
     gates: the step's named activations.
     adjoint: dl/ds_t, total: the loss at t and everything later. Zero on padding.
-    adjoint_before: dl/ds_{t-1} through step t alone.
+    adjoint_before: dl/ds_{t-1} through step t alone, before any edit.
     direct: the part of `adjoint_before` that met no product.
     projection: dl/d(projection_t).
     products: dl/d(result) of each product.

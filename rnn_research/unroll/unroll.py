@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from rnn_research.array_types import Array, Carry, Inputs, Key, Lengths, Params, Resets
 from rnn_research.cells import Cell, select
+from rnn_research.unroll.edits import Edit
 from rnn_research.unroll.fused import fused_scan
 from rnn_research.unroll.scan import Plan, Rows, rounded_weights, scan_cell
 from rnn_research.unroll.segments import in_segments
@@ -31,6 +32,7 @@ def unroll(
   segments: tuple[int, ...] = (),
   truncation: tuple[int, int] | None = None,
   compute_dtype: Any = None,
+  edit: Edit | None = None,
   taps: tuple[Measure, Readings] | None = None,
 ) -> tuple[Carry, Float[Array, "time batch *outputs"]]:
   """Runs a cell over a sequence, forward or backward in time.
@@ -62,14 +64,18 @@ def unroll(
     compute_dtype: what dense products round their factors to, jnp.bfloat16 say; they
       add up in float32, and carries, gates and gradients stay as they are. None
       multiplies in the dtype of the parameters.
+    edit: what becomes of the adjoint that each valid step hands to the one before
+      (or to the initial carry), `AdjointClip` say; needs the fused adjoint. Static,
+      so best a function of the module or a value that hashes. None hands it on.
     taps: (measure, sinks), as made by `make_sinks`; needs the fused adjoint.
 
   Returns:
     The carry behind the last step in processing order, and the outputs.
 
   Raises:
-    ValueError: if taps are asked of autodiff or of windows that overlap, a segment
-      is not positive, or a truncation is not, or stands beside segments.
+    ValueError: if taps are asked of autodiff or of windows that overlap, an edit of
+      autodiff, a segment is not positive, or a truncation is not, or stands beside
+      segments.
   """
   time, batch = xs.shape[:2]
   active = None
@@ -88,11 +94,13 @@ def unroll(
 
   if taps is not None and adjoint != "fused":
     raise ValueError("taps are read in the fused adjoint; set adjoint='fused'")
+  if edit is not None and adjoint != "fused":
+    raise ValueError("edit acts in the fused adjoint; set adjoint='fused'")
   if any(steps < 1 for steps in segments):
     raise ValueError(f"segments: {segments} holds one of no steps; use at least 1")
   if truncation is not None:
     _check_truncation(truncation, segments, taps)
-  plan = Plan(cell, reverse, projection == "whole", compute_dtype)
+  plan = Plan(cell, reverse, projection == "whole", compute_dtype, edit)
   measure, sinks = taps or (None, None)
 
   def run(carry, steps):
