@@ -28,7 +28,8 @@ class InitConfig:
   """How the parameters of every cell start."""
 
   like: str = ""  # "torch", "keras", "flax", "haiku": a library's default; "" = ours
-  recurrent: str = "orthogonal"  # per gate: orthogonal, identity, gaussian, uniform
+  # Per gate: orthogonal, identity, gaussian, normal, uniform.
+  recurrent: str = "orthogonal"
   gain: float = 1.0  # factor on every recurrent matrix
   input_scale: float = 1.0  # factor on every input matrix
   forget_bias: float | None = None  # lstm: forget gate; None = 1, or that of `like`
@@ -97,6 +98,7 @@ class TrainConfig:
   eval_examples: int = 1000  # fresh sequences of an evaluation on the way
   test_examples: int = 10000  # fresh sequences of the last evaluation
   checkpoint_every: int = 500  # a multiple of log_every; 0 = only at the end
+  stop_when_solved: int = 0  # ends with all seeds solved so often in a row; 0 = off
   seed_loop: str = "auto"  # seeds of one device: map, vmap; auto = map on CPU
   devices: int = 0  # devices used; 0 = all
 

@@ -31,6 +31,7 @@ AT_LEAST = {
   "train.eval_examples": 1,
   "train.test_examples": 1,
   "train.checkpoint_every": 0,
+  "train.stop_when_solved": 0,
   "train.devices": 0,
   "diagnostics.lag_every": 0,
   "diagnostics.lag_examples": 1,

@@ -28,6 +28,11 @@ def _gaussian(key: Key, shape: tuple[int, int], dtype=None) -> Array:
   return jax.random.normal(key, shape, dtype) / jnp.sqrt(shape[0]).astype(dtype)
 
 
+def _normal(key: Key, shape: tuple[int, int], dtype=None) -> Array:
+  """Entries of variance 1: the gain is their standard deviation, whatever the size."""
+  return jax.random.normal(key, shape, dtype)
+
+
 def _uniform(key: Key, shape: tuple[int, int], dtype=None) -> Array:
   """Entries uniform in +-1/sqrt(columns)."""
   bound = shape[1] ** -0.5
@@ -38,6 +43,7 @@ RECURRENT: dict[str, Callable[..., Array]] = {
   "orthogonal": orthogonal,
   "identity": _identity,
   "gaussian": _gaussian,
+  "normal": _normal,
   "uniform": _uniform,
 }
 
