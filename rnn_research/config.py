@@ -20,7 +20,7 @@ class CellOptions:
   peepholes: bool | None = None  # lstm: gates see the memory
   coupled: bool | None = None  # lstm: input gate = 1 - forget gate
   projection: int | None = None  # lstm: size of the projected hidden state, 0 = off
-  layer_norm: bool | None = None  # lstm: normalise both products and the memory
+  layer_norm: bool | None = None  # normalise the products; lstm: and the memory
 
 
 @dataclasses.dataclass

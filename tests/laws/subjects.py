@@ -168,8 +168,11 @@ class Subject(NamedTuple):
 CELLS = {
   "elman": Elman(),
   "elman_relu": Elman("relu"),
+  "elman_layer_norm": Elman(layer_norm=True),
   "gru": GRU(),
   "gru_before": GRU(reset_after=False),
+  "gru_layer_norm": GRU(layer_norm=True),
+  "gru_before_layer_norm": GRU(reset_after=False, layer_norm=True),
   "lstm": LSTM(),
   "lstm_peepholes": LSTM(peepholes=True),
   "lstm_coupled": LSTM(coupled=True),
