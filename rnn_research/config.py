@@ -42,7 +42,8 @@ class ModelConfig:
 
   cell: str = "gru"  # rnn, gru, lstm
   cell_options: CellOptions = dataclasses.field(default_factory=CellOptions)
-  wrappers: tuple[str, ...] = ()  # inner to outer: "residual", "zoneout:0.1"
+  # Inner to outer: residual, time_residual, time_skip:10, variational:0.1, zoneout:0.1.
+  wrappers: tuple[str, ...] = ()
   hidden: int = 64  # units of each layer
   layers: int = 1
   bidirectional: bool = False

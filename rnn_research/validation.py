@@ -150,7 +150,8 @@ def _validate_model(model: ModelConfig) -> None:
     path = "model.cell_options.activation"
     _choose(path, model.cell_options.activation, cells.ACTIVATIONS)
   for wrapper in model.wrappers:
-    _validate_wrapper(wrapper, cells.WRAPPERS)
+    _validate_wrapper(wrapper, cells.WRAPPERS, cells.NUMBERS)
+  _validate_wrappers(model.wrappers)
   _choose("model.init.like", model.init.like, ("", *cells.PRESETS))
   _choose("model.init.recurrent", model.init.recurrent, cells.RECURRENT)
   if model.init.forget_bias is not None and model.cell != "lstm":
@@ -221,26 +222,47 @@ def _validate_cell_options(model: ModelConfig, table: Mapping[str, type]) -> Non
     )
 
 
-def _validate_wrapper(wrapper: str, table: Mapping[str, type]) -> None:
+def _validate_wrapper(
+  wrapper: str, table: Mapping[str, type], numbers: Mapping[str, type]
+) -> None:
   """`name` or `name:number`, the number being the wrapper's one option."""
   name, colon, number = wrapper.partition(":")
   _choose("model.wrappers", name, table)
   if not colon:
     return
-  if name != "zoneout":
+  if name not in numbers:
     raise ConfigError(
       "model.wrappers", f"{name} takes no {number!r}", f"write {name!r}"
     )
   try:
-    rate = float(number)
+    value = numbers[name](number)
   except ValueError:
-    rate = math.nan
-  if not 0 <= rate < 1:
+    value = math.nan
+  if numbers[name] is int and not value >= 2:
+    raise ConfigError(
+      "model.wrappers",
+      f"{wrapper!r} has no number of steps of at least 2",
+      f"write '{name}:10'",
+    )
+  if numbers[name] is float and not 0 <= value < 1:
     raise ConfigError(
       "model.wrappers",
       f"{wrapper!r} has no rate in [0, 1)",
-      "write 'zoneout:0.1'",
+      f"write '{name}:0.1'",
     )
+
+
+def _validate_wrappers(wrappers: tuple[str, ...]) -> None:
+  """The states that a skip in time remembers are not a state to mix with the old."""
+  names = [wrapper.partition(":")[0] for wrapper in wrappers]
+  around = names[names.index("time_skip") + 1 :] if "time_skip" in names else []
+  for name in around:
+    if name in ("time_residual", "time_skip", "zoneout"):
+      raise ConfigError(
+        "model.wrappers",
+        f"{name} around time_skip would change the states that it remembers",
+        f"use time_skip once, and put {name} before it",
+      )
 
 
 def _validate_problem(task: TaskConfig, data: DataConfig) -> None:

@@ -5,7 +5,7 @@ import functools
 
 import flax.linen as nn
 
-from rnn_research.cells import CELLS, WRAPPERS, Cell, Initial
+from rnn_research.cells import CELLS, NUMBERS, WRAPPERS, Cell, Initial
 from rnn_research.config import InitConfig, ModelConfig
 from rnn_research.errors import ConfigError
 from rnn_research.models.classifier import Classifier
@@ -81,7 +81,7 @@ def make_cell(config: ModelConfig) -> Cell:
   cell = CELLS[config.cell](**chosen)
   for wrapper in config.wrappers:
     name, _, number = wrapper.partition(":")
-    arguments = (float(number),) if number else ()
+    arguments = (NUMBERS[name](number),) if number else ()
     cell = WRAPPERS[name](cell, *arguments)
   return cell
 

@@ -15,6 +15,9 @@ from rnn_research.cells import (
   Elman,
   HiddenCarry,
   Residual,
+  TimeResidual,
+  TimeSkip,
+  Variational,
   Zoneout,
   dense,
   zero_carry,
@@ -168,11 +171,9 @@ class Subject(NamedTuple):
 CELLS = {
   "elman": Elman(),
   "elman_relu": Elman("relu"),
-  "elman_layer_norm": Elman(layer_norm=True),
   "gru": GRU(),
   "gru_before": GRU(reset_after=False),
   "gru_layer_norm": GRU(layer_norm=True),
-  "gru_before_layer_norm": GRU(reset_after=False, layer_norm=True),
   "lstm": LSTM(),
   "lstm_peepholes": LSTM(peepholes=True),
   "lstm_coupled": LSTM(coupled=True),
@@ -182,6 +183,11 @@ CELLS = {
   "residual": Residual(GRU()),
   "zoneout": Zoneout(LSTM(), 0.3),
   "residual_zoneout": Residual(Zoneout(LSTM(peepholes=True), 0.3)),
+  "time_skip": TimeSkip(Elman(layer_norm=True), 3),
+  "variational": TimeSkip(Variational(LSTM(projection=3, peepholes=True), 0.3), 2),
+  "wrapped": TimeSkip(
+    Variational(TimeResidual(GRU(reset_after=False, layer_norm=True)), 0.3), 3
+  ),
   "min_gru": MinGRU(),
   "dropped": Dropped(),
   "attention": Attention(),
