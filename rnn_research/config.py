@@ -28,8 +28,9 @@ class InitConfig:
   """How the parameters of every cell start."""
 
   like: str = ""  # "torch", "keras", "flax", "haiku": a library's default; "" = ours
-  # Per gate: orthogonal, identity, gaussian, normal, uniform.
+  # Per gate: orthogonal, identity, gaussian, normal, uniform; tanh network: critical.
   recurrent: str = "orthogonal"
+  drive: float = 0.0  # critical: variance of what a unit gets from the input
   gain: float = 1.0  # factor on every recurrent matrix
   input_scale: float = 1.0  # factor on every input matrix
   forget_bias: float | None = None  # lstm: forget gate; None = 1, or that of `like`

@@ -173,7 +173,31 @@ def _validate_model(model: ModelConfig) -> None:
       f"{chrono} is too short for a longest time scale",
       "use 0 (off) or at least 3",
     )
+  _validate_critical(model)
   _validate_truncation(model)
+
+
+def _validate_critical(model: ModelConfig) -> None:
+  """The mean field is that of tanh units without gates, norms or skips."""
+  init, options = model.init, model.cell_options
+  if init.recurrent != "critical":
+    if init.drive:
+      raise ConfigError(
+        "model.init.drive",
+        f"{init.recurrent} has no such option",
+        "set it to 0, or model.init.recurrent=critical",
+      )
+    return
+  if init.drive < 0:
+    raise ConfigError(
+      "model.init.drive", f"{init.drive} is no variance", "use at least 0"
+    )
+  if model.cell != "rnn" or options.activation == "relu" or options.layer_norm:
+    raise ConfigError(
+      "model.init.recurrent",
+      "critical is known for tanh units alone",
+      "set model.cell=rnn with tanh and no layer_norm, or another scheme",
+    )
 
 
 def _validate_truncation(model: ModelConfig) -> None:
