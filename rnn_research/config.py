@@ -53,6 +53,7 @@ class ModelConfig:
   layer_norm: bool = False  # normalise the input of every layer but the first
   dropout: float = 0.0  # between layers
   variational: bool = False  # dropout: one mask for all time steps
+  learned_carry: bool = False  # the state before the first step is learned, from 0
   pooling: str = "last"  # many-to-one: last (valid state), mean, max
   init: InitConfig = dataclasses.field(default_factory=InitConfig)
   adjoint: str = "fused"  # fused, or autodiff (the oracle; has no adjoint taps)

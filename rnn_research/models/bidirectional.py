@@ -48,6 +48,7 @@ class Bidirectional(nn.Module):
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
+  learned_carry: bool = False
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -73,6 +74,7 @@ class Bidirectional(nn.Module):
         segment_levels=self.segment_levels,
         truncation=self.truncation,
         compute_dtype=self.compute_dtype,
+        learned_carry=self.learned_carry,
         initial=self.initial,
         measure=self.measure,
         name=name,

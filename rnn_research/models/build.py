@@ -53,6 +53,12 @@ def build(
       f"{problem.name} writes its outputs one after the other",
       "set it to false: no step can read the ones behind it",
     )
+  if config.learned_carry and problem.form == "one_to_many":
+    raise ConfigError(
+      "model.learned_carry",
+      f"{problem.name} begins with a carry made from its context",
+      "set it to false",
+    )
   stacked = functools.partial(
     Stacked,
     cell=make_cell(config),
@@ -68,6 +74,7 @@ def build(
     segment_levels=config.segment_levels,
     truncation=truncation,
     compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
+    learned_carry=config.learned_carry,
     initial=make_initial(config.init),
     measure=measure,
   )

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from rnn_research.array_types import Array, Carry, Inputs, Lengths, Resets
+from rnn_research.array_types import Array, Carry, Inputs, Lengths, Params, Resets
 from rnn_research.cells import Cell, Initial
 from rnn_research.unroll import (
   Measure,
@@ -58,6 +58,8 @@ class Recurrent(nn.Module):
     initial: how the parameters start. Models that differ in nothing else are
       equal and hash alike, so that they share compiled programs; a jitted
       function that draws parameters must not have the model as static argument.
+    learned_carry: begin with parameters, `initial/<leaf of the carry>`, and not with
+      zeros, where they start; resets go back to them. A carry that is given goes first.
     measure: what is read on the way back if `taps` are given.
   """
 
@@ -68,6 +70,7 @@ class Recurrent(nn.Module):
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
+  learned_carry: bool = False
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -93,6 +96,8 @@ class Recurrent(nn.Module):
       train: draw the cell's noise, from the random stream `noise`.
     """
     params = self.param("cell", self.cell.init, xs.shape[-1], self.hidden, self.initial)
+    if initial_carry is None and self.learned_carry:
+      initial_carry = self._learned_carry(params, xs[0])
     noisy = train and _has_noise(self.cell, params, xs)
     trace = Trace(
       cell=self.cell,
@@ -126,6 +131,25 @@ class Recurrent(nn.Module):
     if lengths is not None:
       summary = jnp.where((lengths > 0)[:, None], summary, 0)
     return LayerOutput(carry, ys, summary)
+
+  def _learned_carry(self, params: Params, x: Array) -> Carry:
+    """The same for every example, in the type and place of the data."""
+    first = self.cell.initial_carry(params, self.cell.project(params["input"], x))
+    leaves, tree = jax.tree_util.tree_flatten_with_path(first)
+    names = [jax.tree_util.keystr(p, simple=True, separator="_") for p, _ in leaves]
+
+    def zeros(_):
+      return {
+        name: jnp.zeros(leaf.shape[1:], float)
+        for name, (_, leaf) in zip(names, leaves, strict=True)
+      }
+
+    learned = self.param("initial", zeros)
+    carry = [
+      leaf + learned[name][None].astype(leaf.dtype)
+      for name, (_, leaf) in zip(names, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(tree, carry)
 
   def _levels(self, time: int) -> int:
     if self.segment_levels >= 0:

@@ -49,6 +49,7 @@ class Stacked(nn.Module):
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
+  learned_carry: bool = False
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -109,6 +110,7 @@ class Stacked(nn.Module):
       "segment_levels": self.segment_levels,
       "truncation": self.truncation,
       "compute_dtype": self.compute_dtype,
+      "learned_carry": self.learned_carry,
       "initial": self.initial,
       "measure": self.measure,
       "name": f"layer_{n}",
