@@ -44,11 +44,11 @@ class Bidirectional(nn.Module):
   cell: Cell
   hidden: int
   merge: str = "concat"
+  learned_carry: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
-  learned_carry: bool = False
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -70,11 +70,11 @@ class Bidirectional(nn.Module):
         cell=self.cell,
         hidden=self.hidden,
         reverse=name == "backward",
+        learned_carry=self.learned_carry,
         adjoint=self.adjoint,
         segment_levels=self.segment_levels,
         truncation=self.truncation,
         compute_dtype=self.compute_dtype,
-        learned_carry=self.learned_carry,
         initial=self.initial,
         measure=self.measure,
         name=name,

@@ -70,11 +70,11 @@ def build(
     layer_norm=config.layer_norm,
     dropout=config.dropout,
     variational=config.variational,
+    learned_carry=config.learned_carry,
     adjoint=config.adjoint,
     segment_levels=config.segment_levels,
     truncation=truncation,
     compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
-    learned_carry=config.learned_carry,
     initial=make_initial(config.init),
     measure=measure,
   )

@@ -48,6 +48,8 @@ class Recurrent(nn.Module):
     cell: the cell.
     hidden: its hidden size.
     reverse: from the last valid step to the first.
+    learned_carry: begin with parameters, `initial/<leaf of the carry>`, and not with
+      zeros, where they start; resets go back to them. A carry that is given goes first.
     adjoint: as in `unroll`.
     segment_levels: levels of `balanced_segments`, 0 keeps every step, -1 is as many
       as pay at this length, and none where the gradient is truncated.
@@ -58,19 +60,17 @@ class Recurrent(nn.Module):
     initial: how the parameters start. Models that differ in nothing else are
       equal and hash alike, so that they share compiled programs; a jitted
       function that draws parameters must not have the model as static argument.
-    learned_carry: begin with parameters, `initial/<leaf of the carry>`, and not with
-      zeros, where they start; resets go back to them. A carry that is given goes first.
     measure: what is read on the way back if `taps` are given.
   """
 
   cell: Cell
   hidden: int
   reverse: bool = False
+  learned_carry: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
-  learned_carry: bool = False
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 

@@ -45,11 +45,11 @@ class Stacked(nn.Module):
   layer_norm: bool = False
   dropout: float = 0.0
   variational: bool = False
+  learned_carry: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
   compute_dtype: str | None = None
-  learned_carry: bool = False
   initial: Initial = dataclasses.field(default=Initial(), compare=False)
   measure: Measure | None = None
 
@@ -106,11 +106,11 @@ class Stacked(nn.Module):
     shared = {
       "cell": self.cell,
       "hidden": self.hidden,
+      "learned_carry": self.learned_carry,
       "adjoint": self.adjoint,
       "segment_levels": self.segment_levels,
       "truncation": self.truncation,
       "compute_dtype": self.compute_dtype,
-      "learned_carry": self.learned_carry,
       "initial": self.initial,
       "measure": self.measure,
       "name": f"layer_{n}",
