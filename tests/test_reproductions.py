@@ -79,6 +79,7 @@ def records(folder, arms):
     status = {
       "state": "finished",
       "step": rows[-1]["step"],
+      "final": {"loss": [0.5] * len(solved)},
       "seeds": [{"seed": s, "solved_at": at} for s, at in enumerate(solved)],
     }
     (run / "status.json").write_text(json.dumps(status))
@@ -150,7 +151,7 @@ def test_pascanu_is_judged(tmp_path, clip, none, radius, better, rate):
   arms = {
     f"{name}_L{length}": (solved, rows(math.log(4) + (0.1 if length == 20 else 0.01)))
     for length in (20, 50)
-    for name, solved in (("clip", clip), ("none", none))
+    for name, solved in (("clip", clip), ("none", none), ("omega", clip))
   }
   found = verdicts("pascanu_temporal_order", records(tmp_path, arms))
   assert found == {
@@ -158,6 +159,28 @@ def test_pascanu_is_judged(tmp_path, clip, none, radius, better, rate):
     "clip against no clip": better,
     "L = 50, clip 1: plateau": True,
     "spectral radius at the end": None if clip == [None] * 5 else radius > 1,
+  }
+
+
+@pytest.mark.parametrize(
+  "flossed, drawn, largest, pushed, better",
+  [
+    ([3000] * 10, [None] * 10, 0.04, True, True),
+    ([3000] * 5 + [None] * 5, [None] * 10, 0.06, False, False),  # p = 1/16
+    ([None] * 10, [3000] * 10, -0.06, False, False),
+  ],
+)
+def test_flossing_is_judged(tmp_path, flossed, drawn, largest, pushed, better):
+  row = {"step": 0} | {
+    f"flossing/layer_0/{k}/{when}": [value] * 10
+    for when, values in (("before", (-0.3, -0.5)), ("after", (0.01, largest)))
+    for k, value in enumerate(values)
+  }
+  last = {"step": 6000, "eval/loss": [0.5] * 10}
+  arms = {"flossed": (flossed, [row, last]), "drawn": (drawn, [last])}
+  assert verdicts("gradient_flossing", records(tmp_path, arms)) == {
+    "first 40 Lyapunov exponents behind flossing": pushed,
+    "flossed against drawn": better,
   }
 
 
