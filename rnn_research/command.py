@@ -55,7 +55,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
     sys.exit(0)
   if arguments[1:]:
     raise UserError(arguments[1], "not a flag", "write --name=value, without spaces")
-  if "config" in flags.FLAGS:
+  if "config.seed" in flags.FLAGS:  # a main may call another kind of file by --config
     config_flags.finish(flags.FLAGS)
   _log_plainly()
   return arguments

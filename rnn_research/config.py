@@ -20,7 +20,7 @@ class CellOptions:
   peepholes: bool | None = None  # lstm: gates see the memory
   coupled: bool | None = None  # lstm: input gate = 1 - forget gate
   projection: int | None = None  # lstm: size of the projected hidden state, 0 = off
-  layer_norm: bool | None = None  # lstm: normalise both products and the memory
+  layer_norm: bool | None = None  # normalise the products; lstm: and the memory
 
 
 @dataclasses.dataclass
@@ -28,7 +28,9 @@ class InitConfig:
   """How the parameters of every cell start."""
 
   like: str = ""  # "torch", "keras", "flax", "haiku": a library's default; "" = ours
-  recurrent: str = "orthogonal"  # per gate: orthogonal, identity, gaussian, uniform
+  # Per gate: orthogonal, identity, gaussian, normal, uniform; tanh network: critical.
+  recurrent: str = "orthogonal"
+  drive: float = 0.0  # critical: variance of what a unit gets from the input
   gain: float = 1.0  # factor on every recurrent matrix
   input_scale: float = 1.0  # factor on every input matrix
   forget_bias: float | None = None  # lstm: forget gate; None = 1, or that of `like`
@@ -41,7 +43,8 @@ class ModelConfig:
 
   cell: str = "gru"  # rnn, gru, lstm
   cell_options: CellOptions = dataclasses.field(default_factory=CellOptions)
-  wrappers: tuple[str, ...] = ()  # inner to outer: "residual", "zoneout:0.1"
+  # Inner to outer: residual, time_residual, time_skip:10, variational:0.1, zoneout:0.1.
+  wrappers: tuple[str, ...] = ()
   hidden: int = 64  # units of each layer
   layers: int = 1
   bidirectional: bool = False
@@ -50,6 +53,7 @@ class ModelConfig:
   layer_norm: bool = False  # normalise the input of every layer but the first
   dropout: float = 0.0  # between layers
   variational: bool = False  # dropout: one mask for all time steps
+  learned_carry: bool = False  # the state before the first step is learned, from 0
   pooling: str = "last"  # many-to-one: last (valid state), mean, max
   init: InitConfig = dataclasses.field(default_factory=InitConfig)
   adjoint: str = "fused"  # fused, or autodiff (the oracle; has no adjoint taps)
@@ -108,6 +112,7 @@ class TrainConfig:
   eval_examples: int = 1000  # fresh sequences of an evaluation on the way
   test_examples: int = 10000  # fresh sequences of the last evaluation
   checkpoint_every: int = 500  # a multiple of log_every; 0 = only at the end
+  stop_when_solved: int = 0  # ends with all seeds solved so often in a row; 0 = off
   seed_loop: str = "auto"  # seeds of one device: map, vmap; auto = map on CPU
   devices: int = 0  # devices used; 0 = all
 

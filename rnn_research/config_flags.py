@@ -76,6 +76,25 @@ def load(argument: str) -> Config:
   Raises:
     ConfigError: there is no such file, it fails, or it gives something else.
   """
+  config, _ = call(argument, "get_config")
+  if not isinstance(config, Config):
+    raise ConfigError(
+      "--config",
+      f"get_config of {argument.partition(':')[0]} returned {type(config).__name__}",
+      "return a rnn_research.config.Config",
+    )
+  return config
+
+
+def call(argument: str, function: str) -> tuple[typing.Any, dict[str, typing.Any]]:
+  """What a function of the file `path` returns for `path` or `path:variant`.
+
+  Returns:
+    The result, and all names of the file.
+
+  Raises:
+    ConfigError: there is no such file, or it fails.
+  """
   path, colon, variant = argument.partition(":")
   if not pathlib.Path(path).is_file():
     raise ConfigError(
@@ -84,21 +103,14 @@ def load(argument: str) -> Config:
       "give the path of a config file, such as configs/<name>.py",
     )
   try:
-    get_config = runpy.run_path(path)["get_config"]
-    config = get_config(*[variant] * bool(colon))
+    names = runpy.run_path(path)
+    return names[function](*[variant] * bool(colon)), names
   except UserError:
     raise
   except Exception as error:
     raise ConfigError(
       "--config", _place(path, error), "correct the config file"
     ) from error
-  if not isinstance(config, Config):
-    raise ConfigError(
-      "--config",
-      f"get_config of {path} returned {type(config).__name__}",
-      "return a rnn_research.config.Config",
-    )
-  return config
 
 
 def fields(

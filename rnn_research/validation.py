@@ -34,6 +34,7 @@ AT_LEAST = {
   "train.eval_examples": 1,
   "train.test_examples": 1,
   "train.checkpoint_every": 0,
+  "train.stop_when_solved": 0,
   "train.devices": 0,
   "diagnostics.lag_every": 0,
   "diagnostics.lag_examples": 1,
@@ -155,7 +156,8 @@ def _validate_model(model: ModelConfig) -> None:
     path = "model.cell_options.activation"
     _choose(path, model.cell_options.activation, cells.ACTIVATIONS)
   for wrapper in model.wrappers:
-    _validate_wrapper(wrapper, cells.WRAPPERS)
+    _validate_wrapper(wrapper, cells.WRAPPERS, cells.NUMBERS)
+  _validate_wrappers(model.wrappers)
   _choose("model.init.like", model.init.like, ("", *cells.PRESETS))
   _choose("model.init.recurrent", model.init.recurrent, cells.RECURRENT)
   if model.init.forget_bias is not None and model.cell != "lstm":
@@ -177,12 +179,36 @@ def _validate_model(model: ModelConfig) -> None:
       f"{chrono} is too short for a longest time scale",
       "use 0 (off) or at least 3",
     )
+  _validate_critical(model)
   _validate_truncation(model)
   if model.adjoint_clip and model.adjoint == "autodiff":
     raise ConfigError(
       "model.adjoint_clip",
       "autodiff has no adjoint that could be clipped",
       "set it to 0, or model.adjoint=fused",
+    )
+
+
+def _validate_critical(model: ModelConfig) -> None:
+  """The mean field is that of tanh units without gates, norms or skips."""
+  init, options = model.init, model.cell_options
+  if init.recurrent != "critical":
+    if init.drive:
+      raise ConfigError(
+        "model.init.drive",
+        f"{init.recurrent} has no such option",
+        "set it to 0, or model.init.recurrent=critical",
+      )
+    return
+  if init.drive < 0:
+    raise ConfigError(
+      "model.init.drive", f"{init.drive} is no variance", "use at least 0"
+    )
+  if model.cell != "rnn" or options.activation == "relu" or options.layer_norm:
+    raise ConfigError(
+      "model.init.recurrent",
+      "critical is known for tanh units alone",
+      "set model.cell=rnn with tanh and no layer_norm, or another scheme",
     )
 
 
@@ -232,26 +258,47 @@ def _validate_cell_options(model: ModelConfig, table: Mapping[str, type]) -> Non
     )
 
 
-def _validate_wrapper(wrapper: str, table: Mapping[str, type]) -> None:
+def _validate_wrapper(
+  wrapper: str, table: Mapping[str, type], numbers: Mapping[str, type]
+) -> None:
   """`name` or `name:number`, the number being the wrapper's one option."""
   name, colon, number = wrapper.partition(":")
   _choose("model.wrappers", name, table)
   if not colon:
     return
-  if name != "zoneout":
+  if name not in numbers:
     raise ConfigError(
       "model.wrappers", f"{name} takes no {number!r}", f"write {name!r}"
     )
   try:
-    rate = float(number)
+    value = numbers[name](number)
   except ValueError:
-    rate = math.nan
-  if not 0 <= rate < 1:
+    value = math.nan
+  if numbers[name] is int and not value >= 2:
+    raise ConfigError(
+      "model.wrappers",
+      f"{wrapper!r} has no number of steps of at least 2",
+      f"write '{name}:10'",
+    )
+  if numbers[name] is float and not 0 <= value < 1:
     raise ConfigError(
       "model.wrappers",
       f"{wrapper!r} has no rate in [0, 1)",
-      "write 'zoneout:0.1'",
+      f"write '{name}:0.1'",
     )
+
+
+def _validate_wrappers(wrappers: tuple[str, ...]) -> None:
+  """The states that a skip in time remembers are not a state to mix with the old."""
+  names = [wrapper.partition(":")[0] for wrapper in wrappers]
+  around = names[names.index("time_skip") + 1 :] if "time_skip" in names else []
+  for name in around:
+    if name in ("time_residual", "time_skip", "zoneout"):
+      raise ConfigError(
+        "model.wrappers",
+        f"{name} around time_skip would change the states that it remembers",
+        f"use time_skip once, and put {name} before it",
+      )
 
 
 def _validate_problem(task: TaskConfig, data: DataConfig) -> None:

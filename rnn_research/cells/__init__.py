@@ -7,10 +7,22 @@ from rnn_research.cells.initial import PRESETS, RECURRENT, Initial
 from rnn_research.cells.lstm import LSTM, MemoryCarry
 from rnn_research.cells.residual import Residual
 from rnn_research.cells.tape import Tape, identity, multiplying
+from rnn_research.cells.time_residual import TimeResidual
+from rnn_research.cells.time_skip import TimeSkip
+from rnn_research.cells.variational import Variational
 from rnn_research.cells.zoneout import Zoneout
 
 CELLS = {"rnn": Elman, "gru": GRU, "lstm": LSTM}
-WRAPPERS = {"residual": Residual, "zoneout": Zoneout}
+WRAPPERS = {
+  "residual": Residual,
+  "time_residual": TimeResidual,
+  "time_skip": TimeSkip,
+  "variational": Variational,
+  "zoneout": Zoneout,
+}
+
+# What the number behind a wrapper's colon is; the others take none.
+NUMBERS = {"time_skip": int, "variational": float, "zoneout": float}
 
 __all__ = [
   "ACTIVATIONS",
@@ -25,8 +37,12 @@ __all__ = [
   "Initial",
   "LSTM",
   "MemoryCarry",
+  "NUMBERS",
   "Residual",
   "Tape",
+  "TimeResidual",
+  "TimeSkip",
+  "Variational",
   "Zoneout",
   "dense",
   "identity",

@@ -4,11 +4,13 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Float
 
 from rnn_research.array_types import Array
 from rnn_research.cells.cell import Cell, Joined, dense, zero_carry
 from rnn_research.cells.initial import OURS
+from rnn_research.cells.layer_norm import normalise
 from rnn_research.cells.tape import Tape
 
 ACTIVATIONS = {"tanh": Tape.tanh, "relu": Tape.relu}
@@ -29,9 +31,15 @@ class Elman(Cell):
   One bias, on the input. Parameters: input {kernel (inputs, hidden), bias
   (hidden)}, hidden {kernel (hidden, hidden)}. With relu, `recurrent="identity"`
   and a small input matrix it is the IRNN of Le, Jaitly and Hinton (2015).
+
+  Attributes:
+    activation: phi, "tanh" or "relu".
+    layer_norm: normalises what phi sees, the sum (Ba, Kiros and Hinton 2016, eq. 4).
+      The bias then stands behind the norm: norm {scale, bias}.
   """
 
   activation: str = "tanh"
+  layer_norm: bool = False
 
   @property
   def products(self):
@@ -40,7 +48,7 @@ class Elman(Cell):
 
   @property
   def joined(self):
-    """W x and U h."""
+    """W x and U h: also a norm sees only their sum."""
     return Joined("hidden", 1, 1)
 
   @property
@@ -49,13 +57,13 @@ class Elman(Cell):
     return {"hidden": ("hidden",)}
 
   def init(self, key, input_size, hidden_size, initial=OURS):
-    """Draws {"input", "hidden"}."""
+    """Draws {"input", "hidden"}, and "norm" if there is one."""
     k = jax.random.split(key, 3)
     family = "elman"
-    return {
+    bias = initial.bias(k[1], hidden_size, hidden_size, vectors=2)
+    params = {
       "input": {
-        "kernel": initial.input_kernel(k[0], input_size, hidden_size, 1, family),
-        "bias": initial.bias(k[1], hidden_size, hidden_size, vectors=2),
+        "kernel": initial.input_kernel(k[0], input_size, hidden_size, 1, family)
       },
       "hidden": {
         "kernel": initial.recurrent_kernel(
@@ -63,6 +71,9 @@ class Elman(Cell):
         )
       },
     }
+    if self.layer_norm:
+      return params | {"norm": {"scale": jnp.ones_like(bias), "bias": bias}}
+    return params | {"input": params["input"] | {"bias": bias}}
 
   def initial_carry(self, params, projection):
     """Zeros."""
@@ -71,5 +82,8 @@ class Elman(Cell):
   def step(self, tape, params, carry, projection, noise, context):
     """The equation above; no gates, but a tanh that can saturate like one."""
     phi = ACTIVATIONS[self.activation]
-    h = phi(tape, projection + tape.product("hidden", carry.hidden))
+    before = projection + tape.product("hidden", carry.hidden)
+    if self.layer_norm:
+      before = normalise(before, **params["norm"])
+    h = phi(tape, before)
     return HiddenCarry(h), {"hidden": h} if self.activation == "tanh" else {}

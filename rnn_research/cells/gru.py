@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from rnn_research.cells.cell import Cell, Joined, dense, zero_carry
 from rnn_research.cells.elman import HiddenCarry
 from rnn_research.cells.initial import OURS
+from rnn_research.cells.layer_norm import normalise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +29,18 @@ class GRU(Cell):
   Parameters: input {kernel (inputs, 3 hidden), bias (3 hidden)}; reset after:
   hidden {kernel (hidden, 3 hidden), bias (hidden)}; reset before: gates {kernel
   (hidden, 2 hidden)}, candidate {kernel (hidden, hidden)}.
+
+  Attributes:
+    reset_after: the variant, see above.
+    layer_norm: normalises W x and U h each by itself, the gates r and z together and
+      the candidate alone (Ba, Kiros and Hinton 2016, supplement: GRU). The biases move
+      behind the norms: norm_input_gates {scale, bias}, norm_input_candidate {scale,
+      bias}, norm_hidden_gates {scale}, norm_hidden_candidate {scale; reset after:
+      bias}.
   """
 
   reset_after: bool = True
+  layer_norm: bool = False
 
   @property
   def products(self):
@@ -41,7 +51,9 @@ class GRU(Cell):
 
   @property
   def joined(self):
-    """The gates r and z; r stands between the two parts of n."""
+    """The gates r and z, unless each is normalised; r stands between the parts of n."""
+    if self.layer_norm:
+      return None
     return Joined("hidden" if self.reset_after else "gates", 2, 3)
 
   @property
@@ -65,18 +77,29 @@ class GRU(Cell):
     if initial.chrono:
       bias = bias.at[size : 2 * size].set(initial.chrono_bias(k[4], size))
     kernel = initial.recurrent_kernel(k[2], size, size, 3, family, input_size)
-    params = {
-      "input": {
-        "kernel": initial.input_kernel(k[0], input_size, size, 3, family),
-        "bias": bias,
-      }
-    }
+    inputs = {"kernel": initial.input_kernel(k[0], input_size, size, 3, family)}
     if self.reset_after:
-      hidden_bias = initial.bias(k[3], size, size)
-      return params | {"hidden": {"kernel": kernel, "bias": hidden_bias}}
-    return params | {
-      "gates": {"kernel": kernel[:, : 2 * size]},
-      "candidate": {"kernel": kernel[:, 2 * size :]},
+      recurrent = {"hidden": {"kernel": kernel}}
+      hidden_bias = {"bias": initial.bias(k[3], size, size)}
+    else:
+      recurrent = {
+        "gates": {"kernel": kernel[:, : 2 * size]},
+        "candidate": {"kernel": kernel[:, 2 * size :]},
+      }
+      hidden_bias = {}
+    if not self.layer_norm:
+      if self.reset_after:
+        recurrent["hidden"] |= hidden_bias
+      return {"input": inputs | {"bias": bias}} | recurrent
+    ones = jnp.ones_like(bias)
+    gates, candidate = slice(2 * size), slice(2 * size, None)
+    return {
+      "input": inputs,
+      **recurrent,
+      "norm_input_gates": {"scale": ones[gates], "bias": bias[gates]},
+      "norm_input_candidate": {"scale": ones[candidate], "bias": bias[candidate]},
+      "norm_hidden_gates": {"scale": ones[gates]},
+      "norm_hidden_candidate": {"scale": ones[candidate]} | hidden_bias,
     }
 
   def initial_carry(self, params, projection):
@@ -86,14 +109,38 @@ class GRU(Cell):
   def step(self, tape, params, carry, projection, noise, context):
     """The equations above; gates `reset`, `update` and `candidate`."""
     h = carry.hidden
+    if self.layer_norm:
+      projection = _normalise_parts(projection, params, "input")
     x_r, x_z, x_n = jnp.split(projection, 3, axis=-1)
     if self.reset_after:
-      h_r, h_z, h_n = jnp.split(tape.product("hidden", h), 3, axis=-1)
+      from_hidden = tape.product("hidden", h)
+      if self.layer_norm:
+        from_hidden = _normalise_parts(from_hidden, params, "hidden")
+      h_r, h_z, h_n = jnp.split(from_hidden, 3, axis=-1)
       r, z = tape.sigmoid(x_r + h_r), tape.sigmoid(x_z + h_z)
       n = tape.tanh(x_n + r * tape.keep(h_n))
     else:
-      h_r, h_z = jnp.split(tape.product("gates", h), 2, axis=-1)
+      from_hidden = tape.product("gates", h)
+      if self.layer_norm:
+        from_hidden = normalise(from_hidden, **params["norm_hidden_gates"])
+      h_r, h_z = jnp.split(from_hidden, 2, axis=-1)
       r, z = tape.sigmoid(x_r + h_r), tape.sigmoid(x_z + h_z)
-      n = tape.tanh(x_n + tape.product("candidate", r * h))
+      h_n = tape.product("candidate", r * h)
+      if self.layer_norm:
+        h_n = normalise(h_n, **params["norm_hidden_candidate"])
+      n = tape.tanh(x_n + h_n)
     new = HiddenCarry((1 - z) * n + z * h)
     return new, {"reset": r, "update": z, "candidate": n}
+
+
+def _normalise_parts(value, params, side):
+  """The gates r and z together, the candidate by itself."""
+  size = value.shape[-1] // 3
+  parts = jnp.split(value, [2 * size], axis=-1)
+  return jnp.concatenate(
+    [
+      normalise(part, **params[f"norm_{side}_{name}"])
+      for name, part in zip(("gates", "candidate"), parts, strict=True)
+    ],
+    axis=-1,
+  )

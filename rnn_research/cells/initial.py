@@ -15,6 +15,7 @@ from jax.nn import initializers
 from jaxtyping import Float
 
 from rnn_research.array_types import Array, Key
+from rnn_research.cells.critical import critical_spread
 from rnn_research.cells.orthogonal import orthogonal
 
 
@@ -28,6 +29,11 @@ def _gaussian(key: Key, shape: tuple[int, int], dtype=None) -> Array:
   return jax.random.normal(key, shape, dtype) / jnp.sqrt(shape[0]).astype(dtype)
 
 
+def _normal(key: Key, shape: tuple[int, int], dtype=None) -> Array:
+  """Entries of variance 1: the gain is their standard deviation, whatever the size."""
+  return jax.random.normal(key, shape, dtype)
+
+
 def _uniform(key: Key, shape: tuple[int, int], dtype=None) -> Array:
   """Entries uniform in +-1/sqrt(columns)."""
   bound = shape[1] ** -0.5
@@ -38,6 +44,8 @@ RECURRENT: dict[str, Callable[..., Array]] = {
   "orthogonal": orthogonal,
   "identity": _identity,
   "gaussian": _gaussian,
+  "normal": _normal,
+  "critical": _gaussian,  # times what `critical_spread` says
   "uniform": _uniform,
 }
 
@@ -65,6 +73,8 @@ class Initial:
     like: "torch", "keras", "flax" or "haiku" draw as that library does by default;
       it selects initialisers only, never a variant of the cell. "" is ours.
     recurrent: a name in `RECURRENT`, drawn gate by gate; unused with `like`.
+    drive: of "critical", variance of W x + b over units and time; LeCun normal input
+      weights make it the mean square of an input entry.
     gain: factor on every recurrent matrix.
     input_scale: factor on every input matrix.
     forget_bias: bias of the LSTM's forget gate; None leaves the preset's own.
@@ -74,6 +84,7 @@ class Initial:
 
   like: str = ""
   recurrent: str = "orthogonal"
+  drive: float = 0.0
   gain: float = 1.0
   input_scale: float = 1.0
   forget_bias: float | None = None
@@ -123,6 +134,8 @@ class Initial:
         draw = _truncated(key, shape, rows)
       case _:
         draw = _gatewise(RECURRENT[self.recurrent], key, rows, hidden, gates)
+        if self.recurrent == "critical":
+          draw = critical_spread(self.drive) * draw
     return self.gain * draw
 
   def bias(

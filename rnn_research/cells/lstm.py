@@ -5,14 +5,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Float
 
 from rnn_research.array_types import Array
 from rnn_research.cells.cell import Cell, Joined, dense, zero_carry
 from rnn_research.cells.initial import OURS
-
-EPSILON = 1e-5  # of the layer norm's variance, as in Ba et al.'s released code
+from rnn_research.cells.layer_norm import normalise
 
 
 class MemoryCarry(NamedTuple):
@@ -20,13 +18,6 @@ class MemoryCarry(NamedTuple):
 
   memory: Float[Array, "*batch hidden"]
   hidden: Float[Array, "*batch output"]
-
-
-def _normalise(value, scale, bias=None):
-  mean = value.mean(-1, keepdims=True)
-  variance = jnp.square(value - mean).mean(-1, keepdims=True)
-  result = (value - mean) * lax.rsqrt(variance + EPSILON) * scale
-  return result if bias is None else result + bias
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,8 +141,8 @@ class LSTM(Cell):
     c, from_input = carry.memory, projection
     from_hidden = tape.product("hidden", carry.hidden)
     if self.layer_norm:
-      from_input = _normalise(from_input, **params["norm_input"])
-      from_hidden = _normalise(from_hidden, **params["norm_hidden"])
+      from_input = normalise(from_input, **params["norm_input"])
+      from_hidden = normalise(from_hidden, **params["norm_hidden"])
     parts = jnp.split(from_input + from_hidden, len(self.gates), axis=-1)
     before = dict(zip(self.gates, parts, strict=True))
     if self.peepholes:
@@ -164,7 +155,7 @@ class LSTM(Cell):
     if self.peepholes:
       before["o"] = before["o"] + params["peephole"]["o"] * c
     o = tape.sigmoid(before["o"])
-    seen = _normalise(c, **params["norm_memory"]) if self.layer_norm else c
+    seen = normalise(c, **params["norm_memory"]) if self.layer_norm else c
     # Not recorded: the carry holds c, and one tanh costs less than its storage.
     h = o * jnp.tanh(seen)
     if self.projection:

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research.cells.cell import Cell
-from rnn_research.cells.initial import OURS
+from rnn_research.cells.wrapper import Wrapper
 
 
 class ZoneoutNoise(NamedTuple):
@@ -18,50 +17,17 @@ class ZoneoutNoise(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Zoneout(Cell):
+class Zoneout(Wrapper):
   """Each unit of the carry keeps its old value with probability `rate`.
 
       s_t = m_t * s_{t-1} + (1 - m_t) * inner(s_{t-1}, x_t),   m_t ~ Bernoulli(rate)
 
   Krueger et al. 2017, on every leaf of the carry (LSTM: c and h, one mask each).
-  Without a key m_t is its expectation, as in evaluation.
+  Without a key m_t is its expectation, as in evaluation. The inner cell's probes are
+  values before the mask mixes in the old state.
   """
 
-  inner: Cell
   rate: float = 0.1
-
-  @property
-  def products(self):
-    """The inner cell's."""
-    return self.inner.products
-
-  @property
-  def joined(self):
-    """The inner cell's."""
-    return self.inner.joined
-
-  @property
-  def gate_order(self):
-    """The inner cell's."""
-    return self.inner.gate_order
-
-  @property
-  def probes(self):
-    """The inner cell's: values before the mask mixes in the old state."""
-    return self.inner.probes
-
-  def init(self, key, input_size, hidden_size, initial=OURS):
-    """Draws the inner cell's parameters."""
-    return self.inner.init(key, input_size, hidden_size, initial)
-
-  @property
-  def input_operation(self):
-    """The inner cell's."""
-    return self.inner.input_operation
-
-  def initial_carry(self, params, projection):
-    """The inner cell's."""
-    return self.inner.initial_carry(params, projection)
 
   def noise(self, key, time, projection):
     """One mask per leaf of the carry and step, in the projection's float type."""
@@ -96,11 +62,3 @@ class Zoneout(Cell):
     )
     mixed = jax.tree.map(lambda m, s, n: m * s + (1 - m) * n, keep, carry, new)
     return mixed, gates
-
-  def output(self, carry, x):
-    """The inner cell's."""
-    return self.inner.output(carry, x)
-
-  def output_size(self, hidden_size):
-    """The inner cell's."""
-    return self.inner.output_size(hidden_size)

@@ -81,12 +81,9 @@ __all__ = [
   "Units",
   "adjoint_curves",
   "at_events",
-<<<<<<< HEAD
-  "direct_trace",
-=======
   "backward_ratios",
   "carry_adjoint",
->>>>>>> 92a6f94f7489d1f24ddfffff94fc4c6fbd7472e6
+  "direct_trace",
   "event_lags",
   "first_nonfinite_adjoint",
   "first_nonfinite_state",
@@ -105,11 +102,8 @@ __all__ = [
   "loss_gain",
   "lyapunov_exponents",
   "mean_saturation",
-<<<<<<< HEAD
-  "one_step_split",
-=======
   "omega",
->>>>>>> 92a6f94f7489d1f24ddfffff94fc4c6fbd7472e6
+  "one_step_split",
   "over_examples",
   "path_gain",
   "qr_interval",

@@ -44,6 +44,7 @@ class Bidirectional(nn.Module):
   cell: Cell
   hidden: int
   merge: str = "concat"
+  learned_carry: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
@@ -70,6 +71,7 @@ class Bidirectional(nn.Module):
         cell=self.cell,
         hidden=self.hidden,
         reverse=name == "backward",
+        learned_carry=self.learned_carry,
         adjoint=self.adjoint,
         segment_levels=self.segment_levels,
         truncation=self.truncation,

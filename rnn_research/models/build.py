@@ -5,7 +5,7 @@ import functools
 
 import flax.linen as nn
 
-from rnn_research.cells import CELLS, WRAPPERS, Cell, Initial
+from rnn_research.cells import CELLS, NUMBERS, WRAPPERS, Cell, Initial
 from rnn_research.config import InitConfig, ModelConfig
 from rnn_research.errors import ConfigError
 from rnn_research.models.classifier import Classifier
@@ -53,6 +53,12 @@ def build(
       f"{problem.name} writes its outputs one after the other",
       "set it to false: no step can read the ones behind it",
     )
+  if config.learned_carry and problem.form == "one_to_many":
+    raise ConfigError(
+      "model.learned_carry",
+      f"{problem.name} begins with a carry made from its context",
+      "set it to false",
+    )
   stacked = functools.partial(
     Stacked,
     cell=make_cell(config),
@@ -64,6 +70,7 @@ def build(
     layer_norm=config.layer_norm,
     dropout=config.dropout,
     variational=config.variational,
+    learned_carry=config.learned_carry,
     adjoint=config.adjoint,
     segment_levels=config.segment_levels,
     truncation=truncation,
@@ -82,7 +89,7 @@ def make_cell(config: ModelConfig) -> Cell:
   cell = CELLS[config.cell](**chosen)
   for wrapper in config.wrappers:
     name, _, number = wrapper.partition(":")
-    arguments = (float(number),) if number else ()
+    arguments = (NUMBERS[name](number),) if number else ()
     cell = WRAPPERS[name](cell, *arguments)
   return cell
 

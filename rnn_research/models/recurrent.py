@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from rnn_research.array_types import Array, Carry, Inputs, Lengths, Resets
+from rnn_research.array_types import Array, Carry, Inputs, Lengths, Params, Resets
 from rnn_research.cells import Cell, Initial
 from rnn_research.unroll import (
   Edit,
@@ -49,6 +49,8 @@ class Recurrent(nn.Module):
     cell: the cell.
     hidden: its hidden size.
     reverse: from the last valid step to the first.
+    learned_carry: begin with parameters, `initial/<leaf of the carry>`, and not with
+      zeros, where they start; resets go back to them. A carry that is given goes first.
     adjoint: as in `unroll`.
     segment_levels: levels of `balanced_segments`, 0 keeps every step, -1 is as many
       as pay at this length, and none where the gradient is truncated.
@@ -66,6 +68,7 @@ class Recurrent(nn.Module):
   cell: Cell
   hidden: int
   reverse: bool = False
+  learned_carry: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
@@ -96,6 +99,8 @@ class Recurrent(nn.Module):
       train: draw the cell's noise, from the random stream `noise`.
     """
     params = self.param("cell", self.cell.init, xs.shape[-1], self.hidden, self.initial)
+    if initial_carry is None and self.learned_carry:
+      initial_carry = self._learned_carry(params, xs[0])
     noisy = train and _has_noise(self.cell, params, xs)
     trace = Trace(
       cell=self.cell,
@@ -130,6 +135,25 @@ class Recurrent(nn.Module):
     if lengths is not None:
       summary = jnp.where((lengths > 0)[:, None], summary, 0)
     return LayerOutput(carry, ys, summary)
+
+  def _learned_carry(self, params: Params, x: Array) -> Carry:
+    """The same for every example, in the type and place of the data."""
+    first = self.cell.initial_carry(params, self.cell.project(params["input"], x))
+    leaves, tree = jax.tree_util.tree_flatten_with_path(first)
+    names = [jax.tree_util.keystr(p, simple=True, separator="_") for p, _ in leaves]
+
+    def zeros(_):
+      return {
+        name: jnp.zeros(leaf.shape[1:], float)
+        for name, (_, leaf) in zip(names, leaves, strict=True)
+      }
+
+    learned = self.param("initial", zeros)
+    carry = [
+      leaf + learned[name][None].astype(leaf.dtype)
+      for name, (_, leaf) in zip(names, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(tree, carry)
 
   def _levels(self, time: int) -> int:
     if self.segment_levels >= 0:

@@ -45,6 +45,7 @@ class Stacked(nn.Module):
   layer_norm: bool = False
   dropout: float = 0.0
   variational: bool = False
+  learned_carry: bool = False
   adjoint: Literal["fused", "autodiff"] = "fused"
   segment_levels: int = -1
   truncation: tuple[int, int] | None = None
@@ -106,6 +107,7 @@ class Stacked(nn.Module):
     shared = {
       "cell": self.cell,
       "hidden": self.hidden,
+      "learned_carry": self.learned_carry,
       "adjoint": self.adjoint,
       "segment_levels": self.segment_levels,
       "truncation": self.truncation,

@@ -65,7 +65,7 @@ def _layer(trace, count):
   # The same directions for every layer, seed and step: spectra differ by the network.
   exponents = largest_exponents(trace, count, jax.random.key(INSPECTION))
   size = jnp.full((), state_size(trace), exponents.dtype)
-  if not isinstance(trace.cell, Elman) or trace.cell.activation != "tanh":
+  if trace.cell != Elman():  # with tanh, and no norm
     return LayerExponents(exponents, size, None, None)
   kernel = trace.params["hidden"]["kernel"]
   received = jnp.square(trace.cell.project(trace.params["input"], trace.xs))

@@ -35,6 +35,7 @@ from rnn_research.training.run_directory import (
   describe_environment,
   jsonable,
 )
+from rnn_research.training.solved import IN_A_ROW, UNSOLVED, judge, nothing_solved
 from rnn_research.training.source import Source
 from rnn_research.training.state import NEVER, make_state
 from rnn_research.training.truncation import compile_bias
@@ -110,6 +111,10 @@ class Run:
       state = checkpoints.restore(step, state, self.source.iterator)
       self._seconds = (self.directory.status() or {}).get("seconds", 0.0)
     self.directory.cut_back(step or -1)  # step 0 is recorded anew
+    self._solved = nothing_solved(config.seeds)
+    for row in self.directory.rows():
+      if "eval/error" in row:
+        self._solved = self._judge(row["step"], row["eval/error"])
     self._events = EventFiles(self.directory.path / "tensorboard", step)
     self._began, self._first = time.monotonic(), step
     progress = Progress(self.name, step, config.train.steps)
@@ -122,8 +127,8 @@ class Run:
     outstanding = None
     saved = step
     advance = compile_advance(program, config.train.log_every)
-    stopped = False
-    while step < config.train.steps and not stopped:
+    stopped, done = False, step >= config.train.steps
+    while not done and not stopped:
       waited = time.monotonic()
       batches = self.source.next(config.train.log_every)
       waited = time.monotonic() - waited
@@ -131,13 +136,18 @@ class Run:
         batches = place_seeds(self.layout, batches)
       state, ledger, detail = advance(state, batches)
       step += config.train.log_every
-      state, looked = self._look(step, state, last=step >= config.train.steps)
+      done = step >= config.train.steps
+      state, looked = self._look(step, state, last=done)
+      if not done and self._all_settled(step, state, looked):
+        done, decided_by = True, looked["eval"]
+        state, looked = self._look(step, state, last=True)
+        looked["decided_by"] = decided_by
       if outstanding is not None:
         self._record(*outstanding, progress)
       outstanding = (step, (ledger, detail, waited), looked)
       stopped = stop()
       every = config.train.checkpoint_every
-      if stopped or (every and step % every == 0) or step >= config.train.steps:
+      if stopped or done or (every and step % every == 0):
         self._record(*outstanding, progress)
         outstanding = None
         checkpoints.save(step, state, self.source.iterator, self.directory.config)
@@ -145,7 +155,6 @@ class Run:
         self._write_status("running", saved, state)
     progress.close()
     self._events.close()
-    done = step >= config.train.steps
     return self._write_status("finished" if done else "interrupted", step, state)
 
   def _prepare(self, example, state):
@@ -209,6 +218,19 @@ class Run:
       looked["exponents"] = follow(state.params, self._followed)
     return state, looked
 
+  def _judge(self, step, error):
+    """The seeds' successes, with one more evaluation."""
+    in_a_row = self.config.train.stop_when_solved or IN_A_ROW
+    return judge(self._solved, step, np.asarray(error, float), in_a_row)
+
+  def _all_settled(self, step, state, looked):
+    """Whether no seed has anything left to learn; waits for the evaluation."""
+    if not self.config.train.stop_when_solved or "eval" not in looked:
+      return False
+    error, diverged = jax.device_get((looked["eval"]["error"], state.diverged_at))
+    solved = self._judge(step, error).at != UNSOLVED
+    return bool((solved | (diverged != NEVER)).all())
+
   def _record(self, step, trained, looked, progress):
     """Fetches what a dispatch returned and writes it down."""
     row: dict[str, Any] = {"step": step}
@@ -227,8 +249,10 @@ class Run:
       )
     if "eval" in looked:
       evaluation = jax.device_get(looked["eval"])
+      decisive = jax.device_get(looked.get("decided_by", looked["eval"]))
       for name in ("loss", "error", "position_error"):
-        row[f"eval/{name}"] = evaluation[name]
+        row[f"eval/{name}"] = decisive[name]
+      self._solved = self._judge(step, decisive["error"])
       if looked["last"]:
         self._final = {**evaluation, "examples": int(evaluation["sequences"][0])}
         del self._final["sequences"]
@@ -266,9 +290,12 @@ class Run:
         {
           "seed": self.config.seed + number,
           "diverged_at": None if at == NEVER else int(at),
+          "solved_at": None if solved == UNSOLVED else int(solved),
           "first_nonfinite": autopsy.get(number),
         }
-        for number, at in enumerate(diverged)
+        for number, (at, solved) in enumerate(
+          zip(diverged, self._solved.at, strict=True)
+        )
       ],
       "problem": self.source.problem._asdict(),
       "final": self._final if word == "finished" else None,

@@ -10,7 +10,14 @@ from tests.laws.closeness import assert_close, assert_same
 from tests.laws.losses import loss, unoptimised
 from tests.laws.subjects import TIME, subject
 
-SOME = ("elman", "gru_before", "lstm_everything", "residual_zoneout", "attention")
+SOME = (
+  "elman",
+  "gru_before",
+  "lstm_everything",
+  "residual_zoneout",
+  "wrapped",
+  "attention",
+)
 # One that fits, with a rest, on two levels, of single steps, and longer than T.
 SEGMENTS = ((5,), (2,), (3, 2), (1,), (9,))
 

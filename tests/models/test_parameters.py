@@ -11,8 +11,12 @@ from rnn_research import models
 from rnn_research.cells import (
   GRU,
   LSTM,
+  Elman,
   Initial,
   Residual,
+  TimeResidual,
+  TimeSkip,
+  Variational,
   Zoneout,
 )
 from rnn_research.config import CellOptions, InitConfig, ModelConfig
@@ -113,6 +117,16 @@ def test_the_config_chooses_cell_wrappers_and_start():
   assert models.make_initial(config.init) == initial
   model = build(**vars(config))
   assert (model.stacked.cell, model.stacked.initial) == (cell, initial)
+
+
+def test_the_config_says_how_wrappers_act_on_time():
+  config = ModelConfig(
+    cell="rnn",
+    cell_options=CellOptions(layer_norm=True),
+    wrappers=("time_residual", "variational:0.25", "time_skip:3"),
+  )
+  inner = Variational(TimeResidual(Elman(layer_norm=True)), 0.25)
+  assert models.make_cell(config) == TimeSkip(inner, 3)
 
 
 def test_parts_that_do_not_go_together_are_refused():

@@ -25,8 +25,8 @@ def zero_state_rate(cell: Cell, params: dict[str, Any]) -> float:
   """ln of the spectral radius of a step's Jacobian at rest, in nats per step.
 
   Args:
-    cell: `Elman`, `GRU` or `LSTM`; of the last with any gates' options, but neither
-      projected nor normalised.
+    cell: `Elman`, `GRU` or `LSTM` with any gates' options, but neither projected nor
+      normalised.
     params: host arrays of one cell.
 
   Returns:
@@ -37,9 +37,9 @@ def zero_state_rate(cell: Cell, params: dict[str, Any]) -> float:
     TypeError: for a cell whose rate has no closed form here.
   """
   match cell:
-    case Elman():
+    case Elman(layer_norm=False):
       return _rate(_elman(cell, params))
-    case GRU():
+    case GRU(layer_norm=False):
       return _rate(_gru(cell, params))
     case LSTM(projection=0, layer_norm=False):
       return _rate(_lstm(cell, params))

@@ -1,0 +1,1 @@
+"""Published results, run again at a laptop's size; one file each."""
