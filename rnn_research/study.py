@@ -29,8 +29,8 @@ class Arm(NamedTuple):
   Attributes:
     name: of its run directory.
     label: what the page calls it.
-    group: "synthetic", "digits", "fault" (a planted one), or "initialisation"
-      (measured before training and not trained).
+    group: "synthetic", "digits", "fault" (a planted one), "initialisation"
+      (measured before training and not trained), or "dose" (of a cure).
     knob: the setting that is turned within a family of arms; None if none is.
     value: where the knob stands.
     config: the whole run.
@@ -69,6 +69,7 @@ class Plan(NamedTuple):
     budget: what every arm was given, tuning included.
     comparisons: the declared family: name, two arms, measure, expectation.
     baselines: what the arms are held against.
+    doses: cures to be shown by setting, as `report.doses` reads them.
   """
 
   title: str
@@ -77,6 +78,7 @@ class Plan(NamedTuple):
   budget: dict[str, Any]
   comparisons: Sequence[dict[str, Any]]
   baselines: Sequence[str]
+  doses: Sequence[dict[str, Any]] = ()
 
 
 def freeze(folder: pathlib.Path, plan: Plan) -> None:
@@ -97,6 +99,7 @@ def freeze(folder: pathlib.Path, plan: Plan) -> None:
     "arms": [arm.entry() for arm in plan.arms],
     "comparisons": list(plan.comparisons),
     "baselines": list(plan.baselines),
+    "doses": list(plan.doses),
   }
   protocol = jsonable(protocol)
   file = folder / "protocol.json"

@@ -15,6 +15,7 @@ import matplotlib
 from rnn_research.report import glossary, lead, style, wording
 from rnn_research.report.figures import (
   dose_response,
+  doses,
   heat_maps,
   lag_curves,
   learning_curves,
@@ -32,8 +33,10 @@ from rnn_research.report.tables import (
   initialisation,
   runs,
 )
+from rnn_research.report.tables import doses as doses_table
 
 FIGURES = (
+  doses,
   opening,
   dose_response,
   lag_curves,
@@ -44,6 +47,7 @@ FIGURES = (
 )
 # which table stands under which figure
 TABLES = {
+  "doses": doses_table,
   "dose_response": initialisation,
   "learning_curves": digits,
   "ledger": episodes,
