@@ -89,3 +89,10 @@ def test_a_memory_without_weights_keeps_its_forget_gate_to_the_power(forget_bias
   found = closed_form_rates("lstm", gain=0.0, forget_bias=forget_bias)
   wanted = STEPS * np.log10(1 / (1 + np.exp(-forget_bias)))
   assert abs(found.gain[STEPS] / np.log(10) - wanted) <= 1e-3
+
+
+@pytest.mark.parametrize("cell", [Elman(layer_norm=True), GRU(layer_norm=True)])
+def test_a_norm_has_no_closed_form(cell):
+  params = cell.init(jax.random.key(0), 2, 4)
+  with pytest.raises(TypeError, match="no closed form"):
+    zero_state_rate(cell, params)

@@ -43,7 +43,7 @@ class Clipped(NamedTuple):
   acted: Bool[Array, ""]
 
 
-def global_norm(tree: Params) -> Scalar:
+def global_norm(tree: Params | Array) -> Scalar:
   """Euclidean norm of all leaves together, safe from overflow and underflow."""
   norms = jnp.stack([scaled_norm(leaf, keep=0) for leaf in jax.tree.leaves(tree)])
   return scaled_norm(norms, keep=0)

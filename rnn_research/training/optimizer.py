@@ -1,7 +1,7 @@
 """From gradient to update, and the ledger of what clipping did on the way."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -128,8 +128,8 @@ def apply_update(
   return Applied(moved, rule_state, update, clipped, entries)
 
 
-def descent_cosine(update: Any, gradient: Any) -> Scalar:
-  """Cosine of an update and the negative gradient; 0 where one of them is zero.
+def descent_cosine(update: Params | Array, gradient: Params | Array) -> Scalar:
+  """Cosine of an update (of all or one leaf) and the negative gradient; 0 if one is 0.
 
   Each side is divided by its norm first: a product of two could underflow.
   """
