@@ -30,8 +30,6 @@ from rnn_research.diagnostics.nonfinite import (
 )
 from rnn_research.diagnostics.omega import Omega, backward_ratios, omega
 from rnn_research.diagnostics.over_examples import Curves, over_examples
-from rnn_research.diagnostics.path import direct_trace, path_gain
-from rnn_research.diagnostics.rate import HalfLife, half_life, rate
 from rnn_research.diagnostics.saturation import (
   Saturation,
   mean_saturation,
@@ -42,7 +40,6 @@ from rnn_research.diagnostics.spectrum import (
   recurrent_blocks,
   spectral_radius,
 )
-from rnn_research.diagnostics.split import Split, one_step_split
 from rnn_research.diagnostics.state import flatten_carry, unflatten_carry
 from rnn_research.diagnostics.transient import (
   TransientGrowth,
@@ -71,26 +68,22 @@ __all__ = [
   "AdjointCurves",
   "Bias",
   "Curves",
-  "HalfLife",
   "LayerReading",
   "Omega",
   "Reading",
   "Saturation",
-  "Split",
   "TransientGrowth",
   "Units",
   "adjoint_curves",
   "at_events",
   "backward_ratios",
   "carry_adjoint",
-  "direct_trace",
   "event_lags",
   "first_nonfinite_adjoint",
   "first_nonfinite_state",
   "flatten_carry",
   "follows",
   "gradient_bias",
-  "half_life",
   "largest_singular_value",
   "last_state",
   "layer_reading",
@@ -103,11 +96,8 @@ __all__ = [
   "lyapunov_exponents",
   "mean_saturation",
   "omega",
-  "one_step_split",
   "over_examples",
-  "path_gain",
   "qr_interval",
-  "rate",
   "recurrent_blocks",
   "rms_gain",
   "saturation",
