@@ -7,6 +7,9 @@ from rnn_research.diagnostics.adjoint import (
   adjoint_curves,
   total_adjoint,
 )
+from rnn_research.diagnostics.coherence import Coherence, coherence_by_lag
+from rnn_research.diagnostics.contribution import Contribution, contribution_by_lag
+from rnn_research.diagnostics.horizon import Horizon, horizon
 from rnn_research.diagnostics.lag import (
   at_events,
   event_lags,
@@ -26,6 +29,8 @@ from rnn_research.diagnostics.nonfinite import (
   first_nonfinite_state,
 )
 from rnn_research.diagnostics.over_examples import Curves, over_examples
+from rnn_research.diagnostics.path_gain import path_gain
+from rnn_research.diagnostics.rate import Rate, rate
 from rnn_research.diagnostics.saturation import (
   Saturation,
   mean_saturation,
@@ -36,7 +41,9 @@ from rnn_research.diagnostics.spectrum import (
   recurrent_blocks,
   spectral_radius,
 )
+from rnn_research.diagnostics.split import Split, split_shares
 from rnn_research.diagnostics.state import flatten_carry, unflatten_carry
+from rnn_research.diagnostics.sup_gain import sup_gain
 from rnn_research.diagnostics.truncation import (
   Bias,
   gradient_bias,
@@ -50,17 +57,25 @@ __all__ = [
   "ADJOINT_NORM",
   "AdjointCurves",
   "Bias",
+  "Coherence",
+  "Contribution",
   "Curves",
+  "Horizon",
   "LayerReading",
+  "Rate",
   "Reading",
   "Saturation",
+  "Split",
   "adjoint_curves",
   "at_events",
+  "coherence_by_lag",
+  "contribution_by_lag",
   "event_lags",
   "first_nonfinite_adjoint",
   "first_nonfinite_state",
   "flatten_carry",
   "gradient_bias",
+  "horizon",
   "largest_singular_value",
   "last_state",
   "layer_reading",
@@ -70,10 +85,14 @@ __all__ = [
   "loss_gain",
   "mean_saturation",
   "over_examples",
+  "path_gain",
+  "rate",
   "recurrent_blocks",
   "rms_gain",
   "saturation",
   "spectral_radius",
+  "split_shares",
+  "sup_gain",
   "total_adjoint",
   "truncation_biases",
   "unflatten_carry",
