@@ -7,6 +7,9 @@ from rnn_research.diagnostics.adjoint import (
   adjoint_curves,
   total_adjoint,
 )
+from rnn_research.diagnostics.coherence import Coherence, coherence_by_lag
+from rnn_research.diagnostics.contribution import Contribution, contribution_by_lag
+from rnn_research.diagnostics.horizon import Horizon, horizon
 from rnn_research.diagnostics.lag import (
   at_events,
   event_lags,
@@ -30,6 +33,8 @@ from rnn_research.diagnostics.nonfinite import (
 )
 from rnn_research.diagnostics.omega import Omega, backward_ratios, omega
 from rnn_research.diagnostics.over_examples import Curves, over_examples
+from rnn_research.diagnostics.path_gain import path_gain
+from rnn_research.diagnostics.rate import Rate, rate
 from rnn_research.diagnostics.saturation import (
   Saturation,
   mean_saturation,
@@ -40,7 +45,9 @@ from rnn_research.diagnostics.spectrum import (
   recurrent_blocks,
   spectral_radius,
 )
+from rnn_research.diagnostics.split import Split, split_shares
 from rnn_research.diagnostics.state import flatten_carry, unflatten_carry
+from rnn_research.diagnostics.sup_gain import sup_gain
 from rnn_research.diagnostics.transient import (
   TransientGrowth,
   log_singular_values,
@@ -67,23 +74,31 @@ __all__ = [
   "Activity",
   "AdjointCurves",
   "Bias",
+  "Coherence",
+  "Contribution",
   "Curves",
+  "Horizon",
   "LayerReading",
   "Omega",
+  "Rate",
   "Reading",
   "Saturation",
+  "Split",
   "TransientGrowth",
   "Units",
   "adjoint_curves",
   "at_events",
   "backward_ratios",
   "carry_adjoint",
+  "coherence_by_lag",
+  "contribution_by_lag",
   "event_lags",
   "first_nonfinite_adjoint",
   "first_nonfinite_state",
   "flatten_carry",
   "follows",
   "gradient_bias",
+  "horizon",
   "largest_singular_value",
   "last_state",
   "layer_reading",
@@ -97,14 +112,18 @@ __all__ = [
   "mean_saturation",
   "omega",
   "over_examples",
+  "path_gain",
   "qr_interval",
+  "rate",
   "recurrent_blocks",
   "rms_gain",
   "saturation",
   "since_event",
   "spectral_radius",
+  "split_shares",
   "spread",
   "state_distance",
+  "sup_gain",
   "total_adjoint",
   "transient_growth",
   "truncation_biases",

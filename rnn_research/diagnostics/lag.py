@@ -11,12 +11,15 @@ Computed as a normalised recursion u <- J' u, |u| = 1, with the logarithms of th
 norms added up: 10^-300 is a number here, and 10^60 is finite.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Float, Int
 
-from rnn_research.array_types import Array, Key
+from rnn_research.array_types import Array, Carry, Key
+from rnn_research.diagnostics.log_scale import normalised
 from rnn_research.diagnostics.state import (
   advance,
   flatten_carry,
@@ -39,23 +42,39 @@ def log_gain(
     (time + 1, direction, batch); NaN at lags longer than the example and for a
     direction of length zero, minus infinity where nothing is left.
   """
+  return gain_along(trace, directions, advance)
+
+
+def gain_along(
+  trace: Trace,
+  directions: Float[Array, "direction batch state"],
+  step: Callable[..., Carry],
+) -> Float[Array, "lags direction batch"]:
+  """`log_gain`, with the Jacobians of another step at the same states.
+
+  Args:
+    trace: as there.
+    directions: as there.
+    step: takes what `advance` does; it returns the same and may differentiate
+      otherwise.
+  """
   initial, path = retrace(trace)
   time = trace.xs.shape[0]
 
   def pulled(row, start, state):
-    _, pull = jax.vjp(lambda c: advance(trace, initial, c, row), start)
+    _, pull = jax.vjp(lambda c: step(trace, initial, c, row), start)
     return flatten_carry(pull(unflatten_carry(state, start))[0])
 
-  def body(unit, step):
-    row, start, index = step
+  def body(unit, own):
+    row, start, index = own
     back = jax.vmap(lambda u: pulled(row, start, u))(unit)
-    back, growth = _normalised(back)
+    back, growth = normalised(back)
     # Behind an example's end nothing has begun yet.
     begun = (index < path.ends)[None]
     unit = jnp.where(begun[..., None], back, unit)
     return unit, jnp.where(begun, growth, 0)
 
-  unit, size = _normalised(directions)
+  unit, size = normalised(directions)
   start = size - size  # 0, and NaN for a direction of length zero
   steps = (path.rows, path.starts, jnp.arange(time))
   _, growth = jax.lax.scan(body, unit, steps, reverse=True)
@@ -69,17 +88,6 @@ def log_gain(
   index = jnp.broadcast_to(index, logs.shape)
   by_lag = jnp.take_along_axis(logs, index, axis=0)
   return jnp.where((lags <= path.valid[None])[:, None, :], by_lag, jnp.nan)
-
-
-def _normalised(vectors):
-  """Unit vectors and the logarithm of their length; exact over the float range."""
-  largest = jnp.abs(vectors).max(-1, keepdims=True)
-  scale = jnp.where(largest > 0, largest, 1)
-  scaled = vectors / scale
-  length = jnp.sqrt(jnp.square(scaled).sum(-1, keepdims=True))
-  safe = jnp.where(length > 0, length, 1)
-  log = jnp.log(largest) + jnp.log(safe)
-  return scaled / safe, log[..., 0]
 
 
 def loss_gain(
