@@ -6,7 +6,7 @@ from rnn_research.report import wording
 from rnn_research.report.alarms.alarm import ENOUGH, Alarm, Evidence, median_of
 from rnn_research.report.episodes import count_episodes, run_episodes
 
-WORSE = 1.3  # times the chance loss
+WORSE = 1.3  # times the chance loss, and times the loss of the start
 
 
 def unstable(evidence: Evidence) -> Alarm | None:
@@ -19,7 +19,9 @@ def unstable(evidence: Evidence) -> Alarm | None:
   relative = evidence.ledger("update_relative")
   worse = np.zeros(max(run.seeds, 1), bool)
   if chance and len(losses) >= 4 * ENOUGH:
-    worse = np.median(losses[-2 * ENOUGH :], axis=0) > WORSE * chance
+    # Many start above chance: a slow learner is no unstable one.
+    level = np.maximum(losses[0], chance)
+    worse = np.median(losses[-2 * ENOUGH :], axis=0) > WORSE * level
   if lost <= 0 and not worse.any():
     return None
   bound = evidence.optimizer.get("clip_bound") or 0.0

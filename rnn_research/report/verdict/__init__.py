@@ -1,5 +1,5 @@
 """The verdict page of one run."""
 
-from rnn_research.report.verdict.page import FILE, plain, write
+from rnn_research.report.verdict.page import plain, write
 
-__all__ = ["FILE", "plain", "write"]
+__all__ = ["plain", "write"]

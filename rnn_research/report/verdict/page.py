@@ -2,6 +2,7 @@
 
 import html
 import os
+import re
 import shlex
 import textwrap
 from importlib import resources
@@ -13,10 +14,9 @@ from rnn_research.report import glossary, style, wording
 from rnn_research.report.figures import ledger
 from rnn_research.report.picture import Picture, save
 from rnn_research.report.verdict import lags, seeds, starts, timeline
-from rnn_research.report.verdict.records import Diagnosis, read_diagnosis
+from rnn_research.report.verdict.records import PAGE, Diagnosis, read_diagnosis
 from rnn_research.report.verdict.sentences import alarm_line, headline, sentences
 
-FILE = "verdict.html"
 COLUMNS = 88
 
 
@@ -39,7 +39,7 @@ def write(path: Path | str) -> Path:
       _figure(picture, save(picture, folder), number, found)
       for number, picture in enumerate(pictures, 1)
     ]
-  file = found.run.path / FILE
+  file = found.run.path / PAGE
   unfinished = file.with_suffix(".html.part")
   unfinished.write_text(_page(found, figures), encoding="utf-8")
   os.replace(unfinished, file)
@@ -86,7 +86,7 @@ def _page(found: Diagnosis, figures: list[str]) -> str:
     f" {wording.duration(float(run.status.get('seconds') or 0))} of training"
   )
   findings = "".join(
-    f"<dt>{html.escape(topic)}</dt><dd><p>{glossary.mark(text)}</p>"
+    f"<dt>{html.escape(topic)}</dt><dd><p>{_flags(glossary.mark(text))}</p>"
     "<p class='limits'><b>What this does not show:</b>"
     f" {glossary.mark(limits)}</p></dd>"
     for topic, text, limits in sentences(found)
@@ -106,6 +106,11 @@ def _page(found: Diagnosis, figures: list[str]) -> str:
       "</main></body></html>",
     ]
   )
+
+
+def _flags(text: str) -> str:
+  """Flags as they are typed, in one piece."""
+  return re.sub(r"--config[^\s(]*", lambda m: f"<code>{m.group(0)}</code>", text)
 
 
 def _alarms(found: Diagnosis) -> str:

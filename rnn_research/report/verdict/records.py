@@ -14,6 +14,7 @@ from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study, read_study
 
 FILE = "diagnosis.json"
+PAGE = "verdict.html"
 UNDETERMINED = "undetermined"
 Values = Float[np.ndarray, "seeds"]
 
