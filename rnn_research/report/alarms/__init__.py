@@ -20,10 +20,10 @@ RULES = (
   gradient.leaf_without_gradient,
   gradient.leaf_held,
   gradient.cut_gradient,
-  data.other_problem,
-  data.nothing_to_learn,
   stability.not_finite,
   stability.unstable,
+  data.other_problem,
+  data.nothing_to_learn,
 )
 
 
