@@ -116,7 +116,9 @@ def make_config(program: Program, variant: Variant, seed: int) -> Config:
     seed=seed,
     model=ModelConfig(cell=program.cell, hidden=16, init=variant.init),
     task=TaskConfig(program.task, program.length),
-    optimizer=OptimizerConfig(program.optimizer, rate, variant.clip_bound),
+    optimizer=OptimizerConfig(
+      program.optimizer, learning_rate=rate, clip_bound=variant.clip_bound
+    ),
     train=TrainConfig(
       steps=400,
       batch=32,

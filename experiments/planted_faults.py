@@ -9,14 +9,16 @@ evaluated and diagnosed stays sound, and so do the records: they say what was do
 """
 
 import contextlib
+import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from rnn_research.training import step
+from rnn_research.training import objective, step
 from rnn_research.training.advance import compile_advance
+from rnn_research.training.autopsy import compile_autopsy
 
 STEP_FACTOR = 30.0
 REACH = 3
@@ -27,10 +29,12 @@ class Fault(NamedTuple):
   """One way to break a train step.
 
   Attributes:
-    function: the name in `training.step` that is replaced.
+    module: where the train step looks for the function.
+    function: its name there.
     wrap: makes the broken function of the sound one.
   """
 
+  module: types.ModuleType
   function: str
   wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -39,15 +43,21 @@ class Fault(NamedTuple):
 def planted(name: str) -> Iterator[None]:
   """Trains wrongly inside the block, in the way of that name in `FAULTS`."""
   fault = FAULTS[name]
-  sound = getattr(step, fault.function)
+  sound = getattr(fault.module, fault.function)
   # Compiled programs are kept by their description, which doesn't know of the fault.
-  compile_advance.cache_clear()
-  setattr(step, fault.function, fault.wrap(sound))
+  _forget_programs()
+  setattr(fault.module, fault.function, fault.wrap(sound))
   try:
     yield
   finally:
-    setattr(step, fault.function, sound)
-    compile_advance.cache_clear()
+    setattr(fault.module, fault.function, sound)
+    _forget_programs()
+
+
+def _forget_programs() -> None:
+  """Drops the compiled programs that a train step is part of."""
+  compile_advance.cache_clear()
+  compile_autopsy.cache_clear()
 
 
 def _hold_recurrent(tree, held):
@@ -64,8 +74,8 @@ def _with_hyper(change):
   """Another learning rate or clip bound than the config's."""
 
   def wrap(apply_update):
-    def broken(rule, hyper, gradient, rule_state, params):
-      return apply_update(rule, change(hyper), gradient, rule_state, params)
+    def broken(rule, kind, hyper, *rest):
+      return apply_update(rule, kind, change(hyper), *rest)
 
     return broken
 
@@ -75,8 +85,9 @@ def _with_hyper(change):
 def _forgetful(apply_update):
   """The optimizer begins anew at every step."""
 
-  def broken(rule, hyper, gradient, rule_state, params):
-    return apply_update(rule, hyper, gradient, rule.init(params), params)
+  def broken(rule, kind, hyper, gradient, rule_state, params, project):
+    anew = rule.init(params)
+    return apply_update(rule, kind, hyper, gradient, anew, params, project)
 
   return broken
 
@@ -84,11 +95,10 @@ def _forgetful(apply_update):
 def _held(apply_update):
   """The recurrent kernels stay as they were drawn."""
 
-  def broken(rule, hyper, gradient, rule_state, params):
-    moved, update, *rest = apply_update(rule, hyper, gradient, rule_state, params)
-    update = _hold_recurrent(update, jnp.zeros_like)
-    moved = jax.tree.map(jnp.add, params, update)
-    return moved, update, *rest
+  def broken(rule, kind, hyper, gradient, rule_state, params, project):
+    applied = apply_update(rule, kind, hyper, gradient, rule_state, params, project)
+    update = _hold_recurrent(applied.update, jnp.zeros_like)
+    return applied._replace(params=jax.tree.map(jnp.add, params, update), update=update)
 
   return broken
 
@@ -158,24 +168,29 @@ def _not_a_number(next_batch):
 
 FAULTS = {
   "frozen": Fault(
-    "apply_update", _with_hyper(lambda h: h._replace(learning_rate=0 * h.learning_rate))
+    step,
+    "apply_update",
+    _with_hyper(lambda h: h._replace(learning_rate=0 * h.learning_rate)),
   ),
-  "held_leaf": Fault("apply_update", _held),
-  "no_leaf_gradient": Fault("forward", _without_gradient),
-  "cut": Fault("forward", _cut),
+  "held_leaf": Fault(step, "apply_update", _held),
+  "no_leaf_gradient": Fault(objective, "forward", _without_gradient),
+  "cut": Fault(objective, "forward", _cut),
   "uphill": Fault(
-    "apply_update", _with_hyper(lambda h: h._replace(learning_rate=-h.learning_rate))
+    step,
+    "apply_update",
+    _with_hyper(lambda h: h._replace(learning_rate=-h.learning_rate)),
   ),
   "no_clip": Fault(
-    "apply_update", _with_hyper(lambda h: h._replace(clip_bound=jnp.inf))
+    step, "apply_update", _with_hyper(lambda h: h._replace(clip_bound=jnp.inf))
   ),
   "step_size": Fault(
+    step,
     "apply_update",
     _with_hyper(lambda h: h._replace(learning_rate=STEP_FACTOR * h.learning_rate)),
   ),
-  "forgetful": Fault("apply_update", _forgetful),
-  "repeated": Fault("next_batch", _repeated),
-  "shuffled": Fault("next_batch", _shuffled),
-  "blank": Fault("next_batch", _blank),
-  "not_a_number": Fault("next_batch", _not_a_number),
+  "forgetful": Fault(step, "apply_update", _forgetful),
+  "repeated": Fault(step, "next_batch", _repeated),
+  "shuffled": Fault(step, "next_batch", _shuffled),
+  "blank": Fault(step, "next_batch", _blank),
+  "not_a_number": Fault(step, "next_batch", _not_a_number),
 }

@@ -123,7 +123,7 @@ def diverge(e):
   e.run.status["seeds"][2] = {
     "seed": 2,
     "diverged_at": 100,
-    "first_nonfinite": {"layer_0": {"forward": -1, "adjoint": 4}},
+    "first_nonfinite": {"cause": "adjoint", "layer": "layer_0", "time": 4},
   }
 
 
@@ -192,7 +192,7 @@ def test_the_numbers_of_a_sentence_are_those_of_the_records():
   assert "3 steps back" in sentences["gradient cut"]
   assert "1/32" in sentences["gradient cut"]
   assert "seed 2 at step 100" in sentences["not finite"]
-  assert "time step 4 of the backward pass" in sentences["not finite"]
+  assert "first in the adjoint of layer_0 at time step 4" in sentences["not finite"]
 
 
 def leap_and_return(e):

@@ -216,6 +216,7 @@ def test_sentences_have_the_numbers_of_the_records(tmp_path):
   entry = {
     "gain": [-5.25, -5.15, -5.05, -4.95],
     "signal": {"share": [0.2] * 4, "error": [0.01] * 4, "gradient": [1] * 4},
+    "coherence": {"coherence": [3e-3, 5e-3] * 2, "standard_error": [5e-4] * 4},
     "memory": {"follows": [0.25] * 4, "stays": [0.25] * 4},
   }
   last = {
@@ -224,8 +225,8 @@ def test_sentences_have_the_numbers_of_the_records(tmp_path):
     "memory": {"follows": [1.0, 1.0, 1.0, 0.6], "stays": [0.0, 0.0, 0.0, 0.2]},
   }
   others = [
-    {"knob": "input scale", "value": 0.1, "setting": "--a=1", "gain": [-0.1, 0.1]},
-    {"knob": "input scale", "value": 0.3, "setting": "--a=3", "gain": [-2.1, -1.9]},
+    {"knob": "input scale", "value": 0.1, "setting": "--a=1", "gain": [-0.02, 0.02]},
+    {"knob": "input scale", "value": 0.3, "setting": "--a=3", "gain": [-2.02, -1.98]},
     {"knob": "recurrent gain", "value": 0.9, "setting": "--b=9", "gain": [-7, -7.1]},
   ]
   content = {"initial": entry, "final": last, "tries": others, "parameters": 100}
@@ -240,8 +241,11 @@ def test_sentences_have_the_numbers_of_the_records(tmp_path):
     " (passes); −0.3 [−0.5, −0.1] now (passes)"
   )
   assert "1/2.2 of the gradient is left" in said["Gain"]
-  assert said["Coherence"].startswith("0.200 [0.200, 0.200] before training and")
-  assert "now (not told from noise)" in said["Coherence"]
+  assert said["Coherence"].startswith(
+    "4.0 × 10⁻³ ± 5.0 × 10⁻⁴ before training and no value now: how far examples agree"
+  )
+  assert "0.20 ± 0.01 before training and" in said["Coherence"]
+  assert "0.01 ± 0.02 now (not told from noise)" in said["Coherence"]
   assert said["Memory"].startswith("90% of the answers follow")
   assert "lowest seed 60%; 25% before training" in said["Memory"]
   assert said["Episodes"].startswith("1 instability episode in 4 seeds: 1 recovered")

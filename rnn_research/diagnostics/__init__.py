@@ -7,6 +7,7 @@ from rnn_research.diagnostics.adjoint import (
   adjoint_curves,
   total_adjoint,
 )
+from rnn_research.diagnostics.coherence import Coherence, coherence_by_lag
 from rnn_research.diagnostics.lag import (
   at_events,
   event_lags,
@@ -65,11 +66,13 @@ from rnn_research.diagnostics.units import (
 from rnn_research.diagnostics.weight_gradient import weight_curves, weight_norms
 
 __all__ = [
+  "coherence_by_lag",
   "ADJOINT",
   "ADJOINT_NORM",
   "Activity",
   "AdjointCurves",
   "Bias",
+  "Coherence",
   "Curves",
   "HalfLife",
   "LayerReading",

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from rnn_research.array_types import Array, Carry
-from rnn_research.cells import Cell, multiplying, select
+from rnn_research.cells import Cell, Tape, multiplying, select
 from rnn_research.cells.cell import Operation
 from rnn_research.errors import StepError
 from rnn_research.unroll import Trace
@@ -70,10 +70,20 @@ class _Row(NamedTuple):
   noise: Any
 
 
-def advance(trace: Trace, initial: Carry, carry: Carry, row: _Row) -> Carry:
-  """s_t = F(s_{t-1}): one step of the layer, products written out plainly."""
+def advance(
+  trace: Trace, initial: Carry, carry: Carry, row: _Row, tape: Tape | None = None
+) -> Carry:
+  """s_t = F(s_{t-1}): one step of the layer.
+
+  Args:
+    trace: the application of a cell.
+    initial: the carry that resets go to.
+    carry: s_{t-1}.
+    row: what the step is handed from outside.
+    tape: computes the products; None multiplies plainly.
+  """
   cell, params = trace.cell, trace.params
-  tape = multiplying(cell, params)
+  tape = multiplying(cell, params) if tape is None else tape
   projection = cell.project(params["input"], row.x)
   vectors = as_rows(cell.vectors(params), row.x.ndim)
   start = carry if row.reset is None else select(row.reset, initial, carry)

@@ -19,7 +19,9 @@ from rnn_research.training.run import Run
 from rnn_research.training.run_directory import describe_environment, write_json
 from rnn_research.training.state import make_state
 from rnn_research.verdict.measure import (
+  lag_of,
   make_instruments,
+  measure_coherence,
   measure_gain,
   measure_memory,
   measure_signal,
@@ -60,14 +62,15 @@ def measure_ends(run: Run) -> dict[str, Any]:
   """
   ends = both_ends(run)
   own = make_instruments(run, ends.initial)
-  steps = {"initial": 0, "final": run.config.train.steps}
+  steps = {"initial": 0, "final": ends.step}
   content: dict[str, Any] = {
     "layer": own.layer,
+    "lag": lag_of(own),
     "parameters": _size(ends.initial),
     "steps": steps,
     "environment": describe_environment(run.layout.devices, run.layout.platform),
   }
-  for name, params in ends._asdict().items():
+  for name, params in (("initial", ends.initial), ("final", ends.final)):
     gain, memory = measure_gain(own, params), measure_memory(own, params)
     content[name] = {
       "gain": gain["gain"],
@@ -75,6 +78,13 @@ def measure_ends(run: Run) -> dict[str, Any]:
       "memory": None if memory is None else _without(memory, "distance"),
     }
     arrays = {"curve": gain["curve"]}
+    coherence = measure_coherence(own, params)
+    content[name]["coherence"] = None
+    if coherence is not None:
+      arrays |= coherence
+      # Where no step is a known event, the longest lag with a state behind it.
+      at = -2 if content["lag"] is None else content["lag"]
+      content[name]["coherence"] = {k: v[:, at] for k, v in coherence.items()}
     if memory is not None:
       arrays["distance"] = memory["distance"]
     run.directory.write_arrays("diagnosis", steps[name], arrays)
@@ -108,7 +118,7 @@ def _initial(run: Run, config: Config) -> Any:
   program = make_program(config, run.source.problem, run.source.task, run.layout)
   keys = seed_keys(config.seed, config.seeds)
   example = run.source.shapes(config.train.batch)
-  return make_state(program, keys, make_hyper(config.optimizer), example).params
+  return make_state(program, keys, make_hyper(config), example).params
 
 
 def _size(params: Any) -> int:

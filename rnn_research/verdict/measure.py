@@ -8,14 +8,17 @@ import numpy as np
 from jaxtyping import Float
 
 from rnn_research.array_types import Params
+from rnn_research.models import make_traces
 from rnn_research.problem import Batch
 from rnn_research.training.inspection import compile_inspect, inspection_batch
 from rnn_research.training.memory import compile_memory, swapped_batch
 from rnn_research.training.placement import place_shared
 from rnn_research.training.run import Run
+from rnn_research.verdict.coherence import compile_coherence, has_kernel
 from rnn_research.verdict.signal import Signal, compile_signal, signal_chunks
 
 SWAPPED = 256  # sequences of the swap test: a standard error of 3% at most
+COHERENT = 4096  # sequences of the coherence: noise of about 1/1000
 
 
 class Instruments(NamedTuple):
@@ -27,6 +30,7 @@ class Instruments(NamedTuple):
     batch: sequences of the lag gain.
     chunks: batches of the signal.
     pair: sequences of the swap test, as they are and swapped; None without a swap.
+    many: sequences of the coherence; None where the layer has no kernel for it.
   """
 
   run: Run
@@ -34,6 +38,7 @@ class Instruments(NamedTuple):
   batch: Batch
   chunks: Any
   pair: tuple[Batch, Batch] | None
+  many: Batch | None
 
 
 def make_instruments(run: Run, params: Params) -> Instruments:
@@ -57,7 +62,13 @@ def make_instruments(run: Run, params: Params) -> Instruments:
     compile_inspect(program, run.config.diagnostics.lag_probes), params, batch
   )
   layers = sorted(found, key=lambda x: ("backward" in x, "decoder" in x, x))
-  return Instruments(run, layers[0], batch, signal_chunks(program, held_out), pair)
+  one = jax.tree.map(lambda leaf: leaf[0], params)
+  traces = jax.eval_shape(lambda p: make_traces(program.model, p, batch), one)
+  many = None
+  if has_kernel(traces[layers[0]]):
+    many = place(inspection_batch(program, COHERENT, held_out))
+  chunks = signal_chunks(program, held_out)
+  return Instruments(run, layers[0], batch, chunks, pair, many)
 
 
 def measure_gain(own: Instruments, params: Params) -> dict[str, np.ndarray]:
@@ -76,6 +87,32 @@ def measure_gain(own: Instruments, params: Params) -> dict[str, np.ndarray]:
   else:
     gain = curve[:, -1]
   return {"gain": _finite(gain), "curve": _finite(curve)}
+
+
+def measure_coherence(own: Instruments, params: Params) -> dict[str, np.ndarray] | None:
+  """Whether examples agree on what each lag adds to the recurrent kernel's gradient.
+
+  Returns:
+    `coherence` and `standard_error`, (seeds, lags); None without a kernel.
+  """
+  if own.many is None:
+    return None
+  found = jax.device_get(
+    compile_coherence(own.run.program, own.layer)(params, own.many)
+  )
+  return {
+    name: _finite(getattr(found, name)) for name in ("coherence", "standard_error")
+  }
+
+
+def lag_of(own: Instruments) -> int | None:
+  """The task's lag: of the first event, in the middle; None where none is known."""
+  if own.batch.events is None:
+    return None
+  length = own.batch.inputs.shape[0]
+  lengths = own.batch.lengths
+  last = length - 1 if lengths is None else np.asarray(lengths) - 1
+  return round(float(np.median(last - np.asarray(own.batch.events)[:, 0])))
 
 
 def measure_signal(own: Instruments, params: Params) -> Signal:

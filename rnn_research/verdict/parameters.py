@@ -23,10 +23,12 @@ class Ends(NamedTuple):
   Attributes:
     initial: as drawn.
     final: of the last checkpoint; of a seed that diverged, those before it did.
+    step: of that checkpoint.
   """
 
   initial: Params
   final: Params
+  step: int
 
 
 def open_run(folder: pathlib.Path) -> Run:
@@ -84,9 +86,9 @@ def both_ends(run: Run) -> Ends:
   config = run.config
   example = run.source.shapes(config.train.batch)
   keys = seed_keys(config.seed, config.seeds)
-  state = make_state(run.program, keys, make_hyper(config.optimizer), example)
+  state = make_state(run.program, keys, make_hyper(config), example)
   if config.train.steps == 0:
-    return Ends(state.params, state.params)
+    return Ends(state.params, state.params, 0)
   checkpoints = Checkpoints(run.directory.checkpoints)
   try:
     step = checkpoints.latest()
@@ -99,4 +101,4 @@ def both_ends(run: Run) -> Ends:
     final = checkpoints.restore(step, state, None)
   finally:
     checkpoints.close()
-  return Ends(state.params, final.params)
+  return Ends(state.params, final.params, step)

@@ -33,7 +33,8 @@ def standing_still(evidence: Evidence) -> Alarm | None:
 def clip_without_effect(evidence: Evidence) -> Alarm | None:
   """The norm behind the clip is above the bound."""
   bound = evidence.optimizer.get("clip_bound") or 0.0
-  if not bound:
+  # Other clips bound other things than the norm of all leaves.
+  if not bound or evidence.optimizer.get("clip", "norm") != "norm":
     return None
   after = evidence.ledger("norm_after")
   above = after > bound * (1 + ROUNDING)
@@ -58,7 +59,9 @@ def step_size(evidence: Evidence) -> Alarm | None:
   name = evidence.optimizer.get("name")
   rate = evidence.optimizer.get("learning_rate") or 0.0
   steps = evidence.run.ledger.steps
-  if not len(updates) or steps[0] != 1 or not rate:
+  # Behind a projection, an update is what is left of it.
+  projected = bool(evidence.optimizer.get("singular_bound"))
+  if not len(updates) or steps[0] != 1 or not rate or projected:
     return None
   first, size = median_of(updates[0]), evidence.diagnosis.get("parameters")
   if name == "sgd":
@@ -83,6 +86,8 @@ def step_size(evidence: Evidence) -> Alarm | None:
 
 def uphill(evidence: Evidence) -> Alarm | None:
   """Updates along the gradient, not against it."""
+  if evidence.optimizer.get("singular_bound"):
+    return None
   cosines = evidence.ledger("cosine")
   moved = evidence.ledger("update_norm") > 0
   cosines = np.where(moved, cosines, np.nan)

@@ -63,15 +63,12 @@ def not_finite(evidence: Evidence) -> Alarm | None:
   for seed in run.status.get("seeds", []):
     if seed.get("diverged_at") is None:
       continue
-    layers = seed.get("first_nonfinite") or {}
-    places = [
-      f"time step {at} of the {'forward' if way == 'forward' else 'backward'} pass of"
-      f" {layer}"
-      for layer, steps in layers.items()
-      for way, at in steps.items()
-      if at >= 0
-    ]
-    where = f", first at {places[0]}" if places else ", every state being finite"
+    found = seed.get("first_nonfinite") or {}
+    where = ""
+    if found.get("cause"):
+      where = f", first in the {found['cause']}"
+      where += f" of {found['layer']}" if found.get("layer") else ""
+      where += "" if found.get("time") is None else f" at time step {found['time']}"
     causes.append(f"seed {seed['seed']} at step {seed['diverged_at']:,}{where}")
   return Alarm(
     "not finite",

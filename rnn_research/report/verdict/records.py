@@ -26,6 +26,8 @@ class Moment(NamedTuple):
     gain: log10 of the loss gain at the task's lag.
     share: of a batch's squared gradient that all batches have in common.
     error: standard error of that share.
+    coherence: of the recurrent kernel's gradient at the task's lag.
+    coherence_error: its standard error.
     follows: share of answers that follow a swapped first event.
     stays: share that keep to what it was.
   """
@@ -33,6 +35,8 @@ class Moment(NamedTuple):
   gain: Values
   share: Values
   error: Values
+  coherence: Values
+  coherence_error: Values
   follows: Values
   stays: Values
 
@@ -161,13 +165,17 @@ def _median(values: Float[np.ndarray, "seeds time"]) -> Float[np.ndarray, "time"
 def _moment(entry: dict[str, Any] | None, seeds: int, gain: Values) -> Moment:
   unknown = np.full(max(seeds, 1), np.nan)
   if not entry:
-    return Moment(gain, unknown, unknown, unknown, unknown)
-  memory = entry.get("memory") or {}
-  signal = entry.get("signal") or {}
+    return Moment(gain, *(unknown,) * (len(Moment._fields) - 1))
+
+  def part(name, *fields):
+    own = entry.get(name)
+    return [_values(own[field]) if own else unknown for field in fields]
+
   return Moment(
     _values(entry["gain"]),
-    *(_values(signal[name]) if signal else unknown for name in ("share", "error")),
-    *(_values(memory[name]) if memory else unknown for name in ("follows", "stays")),
+    *part("signal", "share", "error"),
+    *part("coherence", "coherence", "standard_error"),
+    *part("memory", "follows", "stays"),
   )
 
 

@@ -135,46 +135,44 @@ def gain(found: Diagnosis) -> Sentence:
 
 
 def coherence(found: Diagnosis) -> Sentence:
-  """How much of the gradient is the same for every batch."""
-  if np.isnan([found.initial.share, found.final.share]).all():
+  """Do examples agree on the gradient: at the task's lag, and on the whole."""
+  ends = (("before training", found.initial), ("now", found.final))
+  parts = []
+  if any(np.isfinite(moment.coherence).any() for _, moment in ends):
+    values = [_agreement(m.coherence, m.coherence_error, w) for w, m in ends]
+    which = "the first event's" if found.gain.known else "the longest"
+    parts.append(
+      f"{' and '.join(values)}: how far examples agree on the recurrent kernel's"
+      f" gradient at {which} lag (1: all agree, 0: noise)"
+    )
+  if any(np.isfinite(moment.share).any() for _, moment in ends):
+    values = [_agreement(m.share, m.error, w) for w, m in ends]
+    parts.append(
+      f"{' and '.join(values)}: the part of a training batch's squared gradient that"
+      " fresh batches have in common, all weights and lags together"
+    )
+  if not parts:
     return Sentence(
       "Coherence",
-      "No number: this run was not measured with batches of its own.",
+      "No number: this run was not measured with sequences of its own.",
       "anything about noise.",
     )
-  parts = []
-  for when, moment in (("before training", found.initial), ("now", found.final)):
-    share, error = mean_interval(moment.share), np.nanmax([*moment.error, 0])
-    known = np.isfinite(share.mean)
-    noise = known and share.mean < NOISE * error
-    text = wording.interval(share, 3)
-    parts.append(f"{text} {when}{' (not told from noise)' if noise else ''}")
-  lags = _coherence_at_lag(found)
   return Sentence(
     "Coherence",
-    f"{' and '.join(parts)}: the part of a training batch's squared gradient that"
-    f" fresh batches have in common, all lags together (1: all batches agree, 0:"
-    f" noise){lags}.",
-    "that the common part is enough to learn from: a small share adds up over steps,"
-    " a large one may concern what is already known.",
+    f"{'; '.join(parts)}.",
+    "that what agrees is enough to learn from: a small share adds up over steps, a"
+    " large one may concern what is already known.",
   )
 
 
-def _coherence_at_lag(found: Diagnosis) -> str:
-  parts = []
-  for when, name in (("before training", "initial"), ("now", "final")):
-    own = (found.content.get(name) or {}).get("coherence")
-    if own:
-      values = np.array([np.nan if x is None else x for x in own["value"]])
-      error = np.array([np.nan if x is None else x for x in own["error"]])
-      if np.isfinite(values).any():
-        parts.append(f"{np.nanmean(values):.1e} ± {np.nanmean(error):.0e} {when}")
-  if not parts:
-    return ""
-  return (
-    f"; of the recurrent weights' gradient at the lag itself, {' and '.join(parts)}"
-    " (mean over seeds ± standard error)"
-  )
+def _agreement(values: np.ndarray, errors: np.ndarray, when: str) -> str:
+  """A mean over seeds, and whether its own standard error drowns it."""
+  known = values[np.isfinite(values)]
+  if not known.size:
+    return f"{wording.NONE} {when}"
+  mean, error = float(known.mean()), float(errors[np.isfinite(errors)].max(initial=0))
+  noise = " (not told from noise)" if mean < NOISE * error else ""
+  return f"{wording.small(mean)} ± {wording.small(error)} {when}{noise}"
 
 
 def memory(found: Diagnosis) -> Sentence:
