@@ -28,9 +28,11 @@ from rnn_research.config import (
 )
 from rnn_research.data import load
 from rnn_research.data.linear_baseline import fit_linear_baseline
+from rnn_research.report import verdict
 from rnn_research.study import Arm, Plan, freeze, run_arms
 from rnn_research.training.devices import set_up
 from rnn_research.training.run_directory import write_json
+from rnn_research.verdict import diagnose, open_run
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.", required=True)
 _TINY = flags.DEFINE_bool("tiny", False, "Every part, much too small to mean anything.")
@@ -63,6 +65,8 @@ LEARNING_RATES = {"rnn": 1e-3, "gru": 2e-3, "lstm": 2e-3}
 UNTUNED = 1e-3
 DIGITS_LEARNING_RATE = 2e-3
 FAULT_FACTOR = 10
+# Groups whose runs have a verdict page each.
+JUDGED = ("synthetic", "fault")
 NAMES = {"rnn": "tanh RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
@@ -256,7 +260,7 @@ def _shrunk(config: Config) -> Config:
 
 
 def main(_):
-  """Freezes the protocol, runs what isn't finished, writes the page."""
+  """Freezes the protocol, runs what isn't finished, writes the pages."""
   set_up(_CPU_DEVICES.value)
   stopping = []
   signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
@@ -269,6 +273,12 @@ def main(_):
   if not run_arms(folder, plan.arms, stop=lambda: bool(stopping)):
     logging.info("stopped; the same command goes on")
     return PREEMPTED
+  for arm in plan.arms:
+    if arm.group in JUDGED:
+      diagnose(open_run(folder / "runs" / arm.name))
+      verdict.write(folder / "runs" / arm.name)
+    if stopping:
+      return PREEMPTED
   page = report.write(folder)
   logging.info("the page is at %s", page.absolute())
   return 0

@@ -26,11 +26,17 @@ from rnn_research.errors import ConfigError, UserError
 flags.disclaim_key_flags()
 
 
-def define_config() -> flags.FlagHolder[Config]:
+class _ConfigFlag(flags.Flag):
+  """`--config`, and whether a main can do without it."""
+
+  needed = True
+
+
+def define_config(needed: bool = True) -> flags.FlagHolder[Config]:
   """Defines `--config` and one `--config.<field>` for each field of `Config`.
 
   The mains go through `command.run`, which parses and then calls `finish`;
-  past it `.value` is the `Config`.
+  past it `.value` is the `Config`, or None where it isn't `needed`.
   """
   for path, kind, default in fields(Config()):
     parser = _PARSERS[_plain(kind)]
@@ -43,22 +49,28 @@ def define_config() -> flags.FlagHolder[Config]:
       boolean=_plain(kind) is bool,
     )
     flags.DEFINE_flag(flag)
-  return flags.DEFINE(
+  flag = _ConfigFlag(
     _FileParser(),
+    None,
     "config",
     None,
     "a config file, and what its get_config is called with: path:variant",
   )
+  flag.needed = needed
+  return flags.DEFINE_flag(flag)
 
 
 def finish(values: flags.FlagValues) -> None:
   """Writes the flags of single fields into the config that the file gave.
 
   Raises:
-    ConfigError: no `--config` was given.
+    ConfigError: no `--config` was given, though it is needed or single fields were.
   """
   config = values["config"].value
   if config is None:
+    single = any(values[f"config.{path}"].present for path, *_ in fields(Config()))
+    if not (values["config"].needed or single):
+      return
     raise ConfigError("--config", "not given", "add --config=configs/<name>.py")
   for path, _, _ in fields(config):
     flag = values[f"config.{path}"]

@@ -31,6 +31,8 @@ KNOWS = {
   "report": BASE,
   "training": BASE
   | {"cells", "data", "diagnostics", "models", "tasks", "unroll", "validation"},
+  "verdict": BASE
+  | {"cells", "diagnostics", "models", "tasks", "training", "unroll", "validation"},
   "study": BASE | {"report", "training", "validation"},
 }
 # Libraries, and the parts of the package that may import them.

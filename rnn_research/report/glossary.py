@@ -26,6 +26,15 @@ TERMS = {
     "A stretch of steps whose gradient norm, before clipping, is far above "
     "its own running median."
   ),
+  "coherence": (
+    "How far batches agree on a gradient: the part of its square that they have "
+    "in common. 1 = all agree, 0 = noise."
+  ),
+  "swapped": (
+    "One input symbol, the event's, is replaced by another, and the network is "
+    "run forward again: an answer that follows has been remembered."
+  ),
+  "truncation": ("Cutting the gradient off after a number of steps back in time."),
   "loss curve": (
     "Gain of the loss's own gradient: |P_k' a| / |a|, with a the adjoint of "
     "the last state and P_k the product of the last k Jacobians."

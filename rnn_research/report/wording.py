@@ -39,6 +39,17 @@ def quantity(value: float) -> str:
   return f"{value / 10**power:.1f} × 10" + str(power).translate(_RAISED)
 
 
+def small(value: float) -> str:
+  """A share that may be tiny: two significant digits, a power of ten below 0.01."""
+  if not math.isfinite(value):
+    return NONE
+  if value == 0 or abs(value) >= 0.01:
+    return number(value, 2)
+  power = math.floor(math.log10(abs(value)))
+  raised = ("⁻" if power < 0 else "") + str(abs(power)).translate(_RAISED)
+  return f"{number(value / 10**power, 1)} × 10{raised}"
+
+
 def percent(rate: float, digits: int = 0) -> str:
   """A rate in percent."""
   return f"{number(100 * rate, digits)}%" if math.isfinite(rate) else NONE

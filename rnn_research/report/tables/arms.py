@@ -1,6 +1,7 @@
 """The table of arms: what was solved, and the gain at the first event."""
 
 import html
+import os
 
 from rnn_research.report import style, wording
 from rnn_research.report.gains import first_event_gain, verdict
@@ -15,6 +16,7 @@ from rnn_research.report.tables.markup import (
   table,
   two_lines,
 )
+from rnn_research.report.verdict.records import PAGE, read_diagnosis
 
 HEADS = [
   "Arm",
@@ -28,6 +30,7 @@ HEADS = [
   "Largest",
   "At end",
   "Diverged",
+  "Verdict",
 ]
 
 
@@ -47,7 +50,8 @@ def draw(study: Study) -> str:
     " three consecutive evaluations below it. Gain: log10 at the first event"
     " (at the largest lag where none is known), mean over seeds of each seed's"
     " median example, with its t interval; the word below it says where that"
-    f" interval lies against ±{decades:g} decades.",
+    f" interval lies against ±{decades:g} decades. Verdict: that word at the end;"
+    " it leads to the run's own page.",
   )
 
 
@@ -77,4 +81,18 @@ def _row(arm: Arm, study: Study) -> list[str]:
     wording.steps(result.median_steps),
     *gains,
     str(len(arm.run.diverged)),
+    _verdict(arm, study),
   ]
+
+
+def _verdict(arm: Arm, study: Study) -> str:
+  """The word at the end, leading to the run's own page, and what alarms there."""
+  page = arm.run.path / PAGE
+  if not page.exists():
+    return "–"
+  found = read_diagnosis(arm.run.path)
+  word = html.escape(found.word(found.final.gain))
+  href = html.escape(os.path.relpath(page, study.path), quote=True)
+  alarms = ", ".join(alarm.name for alarm in found.alarms) or "no alarm"
+  style_of = " class='alarm'" if found.alarms else ""
+  return f"<a href='{href}'>{word}</a><small{style_of}>{html.escape(alarms)}</small>"

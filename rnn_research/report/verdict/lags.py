@@ -1,0 +1,78 @@
+"""Verdict, Fig. 3: gain by lag, and how far a swapped event moves the state."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from rnn_research.report import style, wording
+from rnn_research.report.picture import Picture
+from rnn_research.report.verdict.records import Diagnosis, curves
+from rnn_research.report.verdict.timeline import BAND
+
+LIMITS = (
+  "one example: each curve is the median over examples and then over seeds. The two"
+  " panels need not agree; a distance that stays open says that something is"
+  " remembered, not that it is used."
+)
+NAMES = ("before training", "at the end")
+
+
+def draw(found: Diagnosis) -> Picture | None:
+  """Gain against lag on the left, distance against steps since the event."""
+  gain, distance = (curves(found.run, name) for name in ("curve", "distance"))
+  if not len(gain.steps):
+    return None
+  panels = 2 if len(distance.steps) else 1
+  colour = style.cell_style(found.arm.cell).colour
+  figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
+  grid = figure.subplots(1, panels, squeeze=False)[0]
+  grid[0].axhspan(-found.decades, found.decades, color=BAND, zorder=0)
+  lag = found.gain.lag
+  for axes, series in zip(grid, (gain, distance), strict=False):
+    for index, values in enumerate(series.values):
+      last = index == len(series.values) - 1
+      axes.plot(
+        np.arange(len(values)),
+        values,
+        color=colour if last else style.MUTED,
+        linestyle="-" if last else "--",
+        label=NAMES[1 if last and index else index],
+      )
+    if np.isfinite(lag):
+      axes.axvline(lag, color=style.INK, linewidth=0.8, linestyle=":")
+    axes.set_xlim(left=0)
+    axes.legend(loc="lower left")
+  values = gain.values[np.isfinite(gain.values)]
+  grid[0].set_ylim(min(values.min(initial=0), -found.decades) - 0.5, None)
+  grid[0].set_title("gradient")
+  grid[0].set_xlabel("lag (steps back from the last)")
+  grid[0].set_ylabel("log10 gain")
+  if panels > 1:
+    grid[1].set_title("memory")
+    grid[1].set_xlabel("steps since the swapped event")
+    grid[1].set_ylabel("log10 distance of the states")
+  return Picture(
+    "lags",
+    _title(found, gain.values),
+    figure,
+    _caption(found, panels),
+    LIMITS,
+    (found.arm,),
+  )
+
+
+def _title(found: Diagnosis, values: np.ndarray) -> str:
+  last = values[-1][np.isfinite(values[-1])]
+  left = wording.portion(float(last[-1])) if len(last) else wording.NONE
+  return f"At the longest lag, {left} of the gradient is left at the end"
+
+
+def _caption(found: Diagnosis, panels: int) -> tuple[str, ...]:
+  lag = found.gain.lag
+  dotted = f"Dotted: lag {lag:.0f}, {found.gain.place}. " if np.isfinite(lag) else ""
+  right = (
+    " Right: log10 of the distance between the states of two runs that differ in the"
+    " first event only."
+    if panels > 1
+    else ""
+  )
+  return (f"{dotted}Shaded: the gain passes.{right}", "Dashed: before training.")

@@ -1,0 +1,301 @@
+"""A run measured once more, and the words that its page finds for it."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.planted_faults import FAULTS, planted
+from rnn_research.config import Config, InitConfig
+from rnn_research.errors import WorkdirError
+from rnn_research.report import verdict as page
+from rnn_research.report.verdict.records import read_diagnosis
+from rnn_research.report.verdict.sentences import sentences
+from rnn_research.training import step as train_step
+from rnn_research.training.losses import tally
+from rnn_research.training.random_keys import INSPECTION
+from rnn_research.training.run_directory import jsonable
+from rnn_research.verdict import diagnose, open_run, read_config
+from rnn_research.verdict.parameters import both_ends
+from rnn_research.verdict.signal import BATCHES, FIRST_KEY, GROUPS, shares
+from rnn_research.verdict.tries import tries
+from tests.fake_study import ARMS, write_run
+from tests.small_run import initial_state, make_config, read_records, saved_state, train
+
+SMALL = {"seeds": 2, "model.hidden": 3, "train.checkpoint_every": 0}
+TOPICS = ["Outcome", "Gain", "Coherence", "Memory", "Episodes", "What to try"]
+
+
+@pytest.fixture(scope="module")
+def diagnosed(tmp_path_factory):
+  """A small run, its folder and what was measured."""
+  folder = tmp_path_factory.mktemp("diagnosed") / "run"
+  train(folder, SMALL)
+  run = open_run(folder)
+  return run, folder, diagnose(run)
+
+
+def test_gains_are_those_that_the_run_logged_itself(diagnosed):
+  _, folder, content = diagnosed
+  rows = read_records(folder).rows
+  for row, name in ((rows[0], "initial"), (rows[-1], "final")):
+    logged = row["lag/layer_0/loss/event_0"]
+    np.testing.assert_allclose(content[name]["gain"], logged, rtol=1e-4)
+    assert content["steps"][name] == row["step"]
+  # 6 x 3 + 3 of the input, 3 x 3 of the state, 3 x 4 + 4 of the head.
+  assert content["parameters"] == 46
+
+
+def test_both_ends_are_the_draw_and_the_checkpoint(diagnosed):
+  run, folder, _ = diagnosed
+  ends = both_ends(run)
+  saved = saved_state(run, run.config.train.steps)
+  first = initial_state(run).params
+  kernel = ends.final["layer_0"]["cell"]["hidden"]["kernel"]
+  np.testing.assert_array_equal(kernel, saved["params/layer_0/cell/hidden/kernel"])
+  jax.tree.map(np.testing.assert_array_equal, ends.initial, first)
+  assert (kernel != ends.initial["layer_0"]["cell"]["hidden"]["kernel"]).all()
+
+
+def test_another_start_has_the_gain_of_a_run_that_starts_so(diagnosed, tmp_path):
+  _, _, content = diagnosed
+  found = {(t["knob"], t["value"]): t["gain"] for t in content["tries"]}
+  for knob, field, value in (
+    ("input scale", "input_scale", 0.3),
+    ("recurrent gain", "gain", 1.5),
+  ):
+    changes = SMALL | {f"model.init.{field}": value, "train.steps": 0}
+    _, records = train(tmp_path / field, changes)
+    logged = records.rows[0]["lag/layer_0/loss/event_0"]
+    np.testing.assert_allclose(found[knob, value], logged, rtol=1e-4)
+
+
+def test_signal_is_that_of_gradients_taken_one_by_one(diagnosed):
+  run, _, content = diagnosed
+  program, params = run.program, jax.tree.map(lambda x: x[1], both_ends(run).final)
+
+  @jax.jit
+  def gradient(key):
+    batch = program.task.sample(key, program.batch)
+
+    def loss(params):
+      parts = tally(
+        program.problem, program.model.apply({"params": params}, batch), batch
+      )
+      return parts.loss / parts.count
+
+    leaves = jax.tree.leaves(jax.grad(loss)(params))
+    return jnp.concatenate([leaf.ravel() for leaf in leaves])
+
+  keys = [
+    jax.random.fold_in(jax.random.key(INSPECTION), FIRST_KEY + n)
+    for n in range(BATCHES)
+  ]
+  rows = np.array([gradient(key) for key in keys], float)
+  # The mean product of two different batches, over the mean square of one.
+  products = rows @ rows.T
+
+  def share(block):
+    n = len(block)
+    return (block.sum() - np.trace(block)) / (n - 1) / np.trace(block)
+
+  found = content["final"]["signal"]
+  np.testing.assert_allclose(found["share"][1], share(products), rtol=1e-3, atol=1e-5)
+  size = BATCHES // GROUPS
+  pieces = [products[n : n + size, n : n + size] for n in range(0, BATCHES, size)]
+  error = np.std([share(p) for p in pieces], ddof=1) / np.sqrt(GROUPS)
+  np.testing.assert_allclose(found["error"][1], error, rtol=1e-3, atol=1e-5)
+  squared = (products.sum() - np.trace(products)) / BATCHES / (BATCHES - 1)
+  gradient_norm = np.sqrt(max(squared, 0))
+  np.testing.assert_allclose(found["gradient"][1], gradient_norm, rtol=1e-3, atol=1e-6)
+
+
+def test_batches_that_agree_are_all_signal_and_orthogonal_ones_none():
+  one, none = jnp.float32(5.0 * 5), jnp.float32(5.0)
+  np.testing.assert_allclose(shares(one, jnp.float32(5), 5), 1)
+  np.testing.assert_allclose(shares(none, jnp.float32(5), 5), 0)
+  np.testing.assert_allclose(shares(jnp.float32(0), jnp.float32(0), 5), 0)
+
+
+def test_the_page_says_everything_in_order(diagnosed):
+  _, folder, _ = diagnosed
+  text = page.write(folder).read_text()
+  assert re.findall("<dt>([^<]*)</dt><dd><p>", text) == TOPICS
+  assert text.count("What this does not show") == len(TOPICS) + text.count("<svg role")
+  assert text.count("<svg role") == text.count("experiments.diagnose --run=") == 4
+  assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"|<!DOCTYPE[^>]*>', "", text)
+  said = page.plain(folder)
+  assert re.findall(r"^\d\. ([\w ]+)\.", said, re.MULTILINE) == TOPICS
+  # T = 10: one step of a window for each event, the first at step 1.
+  assert "at lag 8" in said
+  assert "0 of 13 rules" in said
+  assert max(map(len, said.splitlines())) <= 88
+
+
+def test_a_run_is_measured_once(diagnosed):
+  _, folder, content = diagnosed
+  before = (folder / "diagnosis.json").stat().st_mtime_ns
+  assert diagnose(open_run(folder)) == content
+  assert (folder / "diagnosis.json").stat().st_mtime_ns == before
+
+
+def test_a_fault_lasts_as_long_as_its_block(tmp_path):
+  sound = {name: getattr(train_step, name) for name in ("apply_update", "forward")}
+  with pytest.raises(RuntimeError), planted("uphill"):
+    assert train_step.apply_update is not sound["apply_update"]
+    raise RuntimeError
+  assert all(getattr(train_step, name) is was for name, was in sound.items())
+  assert {fault.function for fault in FAULTS.values()} <= set(vars(train_step))
+  with planted("held_leaf"):
+    run, records = train(tmp_path / "run", SMALL)
+  state, first = saved_state(run, 12), initial_state(run).params
+  moved = {
+    name: (state[f"params/{name}"] != value).any()
+    for name, value in (
+      ("layer_0/cell/hidden/kernel", first["layer_0"]["cell"]["hidden"]["kernel"]),
+      ("layer_0/cell/input/kernel", first["layer_0"]["cell"]["input"]["kernel"]),
+    )
+  }
+  assert list(moved.values()) == [False, True]
+  assert records.rows[-1]["updates/layer_0/cell/hidden/kernel"] == [0, 0]
+  names = [alarm.name for alarm in read_diagnosis(tmp_path / "run").alarms]
+  assert names == ["parameter held"]
+
+
+def test_knobs_are_those_of_the_cell_and_never_where_they_stand():
+  config = make_config({"model.cell": "lstm", "model.init.gain": 1.1})
+  found = {(t.knob, t.value) for t in tries(config, 10)}
+  assert found == {
+    ("input scale", 0.3),
+    ("input scale", 0.1),
+    ("recurrent gain", 0.9),
+    ("recurrent gain", 1.5),
+    ("forget bias", 0),
+    ("forget bias", 2),
+    ("chrono", 10),
+  }
+  assert {t.knob for t in tries(make_config(), 10)} == {"input scale", "recurrent gain"}
+  turned = next(t for t in tries(config, 10) if t.knob == "chrono")
+  assert turned.init == InitConfig(gain=1.1, chrono=10)
+  assert turned.setting == "--config.model.init.chrono=10"
+
+
+def test_a_config_comes_back_from_its_records():
+  config = make_config({"model.wrappers": ("residual", "zoneout:0.1")})
+  config.model.init.forget_bias = 0.5
+  content = json.loads(json.dumps(jsonable(dataclasses.asdict(config))))
+  assert read_config(content) == config != Config()
+
+
+@pytest.mark.parametrize(
+  "gain, word",
+  [
+    ([-4.0, -4.2, -3.9], "fades"),
+    ([-4.0, -2.0, -3.9], "undetermined"),
+    ([-1.0, 0.2, 1.0], "passes"),
+    ([3.9, 4.0, 4.2], "blows up"),
+    # One seed has no interval, however small its gain is.
+    ([-9.0], "undetermined"),
+    ([-9.0, np.nan, np.nan], "undetermined"),
+  ],
+)
+def test_the_word_is_that_of_the_interval(tmp_path, gain, word):
+  found = read_diagnosis(write_run(tmp_path / "run", ARMS[0]))
+  assert found.word(np.array(gain)) == word
+
+
+def test_sentences_have_the_numbers_of_the_records(tmp_path):
+  # The gain of the first event, lag 17: -0.3 x 17 before training, -0.02 x 17 after.
+  folder = write_run(tmp_path / "run", ARMS[0])
+  entry = {
+    "gain": [-5.25, -5.15, -5.05, -4.95],
+    "signal": {"share": [0.2] * 4, "error": [0.01] * 4, "gradient": [1] * 4},
+    "coherence": {"coherence": [3e-3, 5e-3] * 2, "standard_error": [5e-4] * 4},
+    "memory": {"follows": [0.25] * 4, "stays": [0.25] * 4},
+  }
+  last = {
+    "gain": [-0.49, -0.39, -0.29, -0.19],
+    "signal": {"share": [0.01] * 4, "error": [0.02] * 4, "gradient": [1] * 4},
+    "memory": {"follows": [1.0, 1.0, 1.0, 0.6], "stays": [0.0, 0.0, 0.0, 0.2]},
+  }
+  others = [
+    {"knob": "input scale", "value": 0.1, "setting": "--a=1", "gain": [-0.02, 0.02]},
+    {"knob": "input scale", "value": 0.3, "setting": "--a=3", "gain": [-2.02, -1.98]},
+    {"knob": "recurrent gain", "value": 0.9, "setting": "--b=9", "gain": [-7, -7.1]},
+  ]
+  content = {"initial": entry, "final": last, "tries": others, "parameters": 100}
+  (folder / "diagnosis.json").write_text(json.dumps(content))
+  found = read_diagnosis(folder)
+  said = {topic: text for topic, text, _ in sentences(found)}
+  assert list(said) == TOPICS
+  assert said["Outcome"].startswith("1 of 4 seeds solved")
+  # Means of the four values; the half width is t(0.975, 3) x SD / 2 = 0.21.
+  assert said["Gain"].startswith(
+    "−5.1 [−5.3, −4.9] before training (fades); −0.3 [−0.5, −0.1] at its largest"
+    " (passes); −0.3 [−0.5, −0.1] now (passes)"
+  )
+  assert "1/2.2 of the gradient is left" in said["Gain"]
+  assert said["Coherence"].startswith(
+    "4.0 × 10⁻³ ± 5.0 × 10⁻⁴ before training and no value now: how far examples agree"
+  )
+  assert "0.20 ± 0.01 before training and" in said["Coherence"]
+  assert "0.01 ± 0.02 now (not told from noise)" in said["Coherence"]
+  assert said["Memory"].startswith("90% of the answers follow")
+  assert "lowest seed 60%; 25% before training" in said["Memory"]
+  assert said["Episodes"].startswith("1 instability episode in 4 seeds: 1 recovered")
+  assert said["What to try"].startswith("2 of 3 other starts put the gain")
+  assert said["What to try"].index("--a=1") < said["What to try"].index("--a=3")
+  assert "--b" not in said["What to try"]
+
+
+def test_what_was_not_measured_is_said_so(tmp_path):
+  found = read_diagnosis(write_run(tmp_path / "run", ARMS[6]))
+  said = {topic: text for topic, text, _ in sentences(found)}
+  # Held-out errors 2, 3, 3 and 4%; no events, so the longest lag.
+  assert said["Outcome"].startswith("97.0% [95.7%, 98.3%] of the held-out examples")
+  assert "the longest lag at lag 19, since no step" in said["Gain"]
+  for topic in ("Coherence", "Memory", "What to try"):
+    assert said[topic].startswith("No number")
+
+
+@pytest.mark.parametrize(
+  "status, problem",
+  [(None, "holds no run"), ({"state": "interrupted", "step": 6}, "is interrupted")],
+)
+def test_no_finished_run_is_refused(tmp_path, status, problem):
+  if status is not None:
+    (tmp_path / "status.json").write_text(json.dumps(status))
+    config = jsonable(dataclasses.asdict(make_config()))
+    (tmp_path / "config.json").write_text(json.dumps(config))
+  with pytest.raises(WorkdirError, match=problem):
+    open_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+  "flags, line",
+  [
+    (["--run={0}"], "error: --run: {0} holds no run"),
+    ([], "error: flags: neither one run to train nor one to read is named"),
+    (["--config.seeds=2", "--run={0}"], "error: --config: not given"),
+  ],
+)
+def test_bad_input_is_one_line(tmp_path, flags, line):
+  done = subprocess.run(
+    [
+      sys.executable,
+      "-m",
+      "experiments.diagnose",
+      *(f.format(tmp_path) for f in flags),
+    ],
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 2
+  assert done.stderr.startswith(line.format(tmp_path))
+  assert done.stderr.count("\n") == 1 and not done.stdout
