@@ -23,7 +23,6 @@ RULES = (
   stability.not_finite,
   stability.unstable,
   data.other_problem,
-  data.nothing_to_learn,
 )
 
 
