@@ -46,7 +46,7 @@ def account(
     ledger: one column a name; one that is missing is NaN in the account.
     recovery: steps behind the episode's last that the loss has to be back.
   """
-  first, last = np.searchsorted(steps, [episode.start, episode.end])
+  first, last = map(int, np.searchsorted(steps, [episode.start, episode.end]))
 
   def of(name: str, choose: Callable[[Any], Any], begin: int, end: int) -> float:
     values = ledger.get(name, np.array([]))[begin : end + 1]
