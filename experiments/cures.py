@@ -454,7 +454,7 @@ def _shrink(config: Config) -> None:
   config.train.batch = 4
   config.train.eval_examples = config.train.test_examples = 100
   config.diagnostics.lag_examples = 4
-  config.flossing.before = min(config.flossing.before, 3)
+  config.flossing.before //= 10
 
 
 def main(_):
