@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.flatten_util import ravel_pytree
 
 from rnn_research.cells import LSTM, Elman, Initial
 from rnn_research.diagnostics import (
@@ -16,13 +15,9 @@ from rnn_research.diagnostics import (
   rms_gain,
 )
 from rnn_research.unroll import Trace
+from tests.laws.jacobians import BATCH, TIME, traced, trajectory_jacobians
 from tests.laws.losses import unoptimised
-from tests.laws.plain_loop import at, plain_tape, rows_of, where
-from tests.laws.subjects import BATCH, TIME, subject
 
-# The first example begins anew at step 2, the others never.
-RESETS = np.zeros((TIME, BATCH), bool)
-RESETS[2, 0] = True
 TRACED = (
   ("elman", False),
   ("gru", False),
@@ -33,44 +28,6 @@ TRACED = (
   ("attention", False),
   ("convolutional", False),
 )
-
-
-def jacobian_of_a_step(s):
-  """A jitted (state, x, noise, reset) -> (next state, Jacobian of each example)."""
-  whole = jax.vmap(lambda carry: ravel_pytree(carry)[0])
-  parts = jax.vmap(ravel_pytree(at(s.carry, 0))[1])
-  tape, vectors = (
-    plain_tape(s.cell, s.params),
-    rows_of(s.cell, s.params, s.xs.ndim - 1),
-  )
-
-  @unoptimised
-  def step(state, x, noise, reset):
-    def moved(state):
-      start = where(reset, s.carry, parts(state))
-      projection = s.cell.project(s.params["input"], x)
-      new, _ = s.cell.step(tape, vectors, start, projection, noise, s.context)
-      return whole(new)
-
-    return moved(state), jnp.einsum("bibj->bij", jax.jacobian(moved)(state))
-
-  return step, whole(s.carry)
-
-
-def trajectory_jacobians(s, reverse):
-  """For each example the Jacobians of its valid steps, in processing order."""
-  step, state = jacobian_of_a_step(s)
-  noise = s.cell.noise(s.key, TIME, s.cell.project(s.params["input"], s.xs[0]))
-  found = [[] for _ in range(BATCH)]
-  for t in reversed(range(TIME)) if reverse else range(TIME):
-    boundary = t + 1 if reverse else t
-    reset = RESETS[boundary] if boundary < TIME else np.zeros(BATCH, bool)
-    new, jacobians = step(state, s.xs[t], at(noise, t), reset)
-    valid = np.asarray(t < s.lengths)
-    for example in np.flatnonzero(valid):
-      found[example].append(np.asarray(jacobians[example]))
-    state = jnp.where(valid[:, None], new, state)
-  return found
 
 
 def gains_of_products(jacobians, directions):
@@ -89,18 +46,7 @@ def gains_of_products(jacobians, directions):
 @pytest.mark.parametrize("name, reverse", TRACED)
 def test_gain_is_that_of_the_product_of_jacobians(float64, name, reverse):
   """The whole carry; lengths 5, 3, 0 and 1, NaN padding, a reset, noise, context."""
-  s = subject(name, jnp.float64)
-  trace = Trace(
-    s.cell,
-    reverse,
-    s.params,
-    s.xs,
-    lengths=s.lengths,
-    resets=jnp.asarray(RESETS),
-    initial_carry=s.carry,
-    context=s.context,
-    key=s.key,
-  )
+  s, trace = traced(name, reverse)
   size = sum(leaf[0].size for leaf in jax.tree.leaves(s.carry))
   shape = (3, BATCH, size)
   directions = jax.random.normal(jax.random.key(5), shape, jnp.float64)

@@ -51,7 +51,8 @@ def lag_parts(
     trace: the application of a cell.
     adjoint: dl/ds_tau of the loss at tau alone, leaves of the carry side by side.
     product: name of the recurrent weight; its operation must be dense.
-    steps: tau of each example, in input order; None is the last valid step.
+    steps: tau of each example, in input order, and no part of one where that is not a
+      valid step; None is the last valid step.
 
   Raises:
     ValueError: if the product is not dense.
@@ -62,11 +63,12 @@ def lag_parts(
     raise ValueError(f"product {product!r} is not a dense one; the cell has {some}")
   initial, path = retrace(trace)
   time = trace.xs.shape[0]
-  ends = path.ends
+  ends, valid = path.ends, path.valid
   if steps is not None:
     ends = time - steps if trace.reverse else steps + 1
-  # Backward, the steps before an example's first are padding.
-  valid = ends - (path.ends - path.valid)
+    inside = (steps >= 0) & (steps < valid)
+    # Backward, the steps before an example's first are padding.
+    valid = jnp.where(inside, ends - (path.ends - path.valid), 0)
 
   def nudged(carry, nudge, row):
     """A step with something added to z, and what its product multiplies."""
@@ -96,7 +98,7 @@ def lag_parts(
   _, (values, cotangents) = jax.lax.scan(body, adjoint, rows, reverse=True)
 
   lags = indices[:, None]
-  known = (lags < valid[None]) & (valid > 0)[None]
+  known = lags < valid[None]
   index = jnp.clip(ends[None] - 1 - lags, 0, time - 1)[..., None]
 
   def by_lag(stack):

@@ -3,8 +3,9 @@
 sigma_max(P_k), P_k = ds_T/ds_{T-k} of the full carry, by power iteration on P P':
 back through the layer by its VJP, forward by its JVP, renormalised in every step with
 the logarithms added up, so that 1e-300 and 1e+60 are figures. No product of Jacobians
-is formed. |P v| of a unit vector v bounds sigma_max from below: after one iteration by
-up to 0.8 nats too little, after four by 0.02. A random direction is nats below.
+is formed. |P v| of a unit vector v bounds sigma_max from below. Of fresh networks of 50
+units over 10 to 60 steps the median example is 0.2 to 0.3 nats too low after one
+iteration and up to 0.02 after four, the worst 0.7 and 0.2.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ def sup_gain(
 ) -> Float[Array, "lags batch"]:
   """ln sigma_max(P_k) of each example at some lags, from below.
 
-  Costs about 2 gradients of the layer an iteration and lag: for a few of each.
+  Costs about two gradients of the layer an iteration and lag: for a few of each.
 
   Args:
     trace: the application of a cell.
@@ -55,12 +56,8 @@ def sup_gain(
 
   starts = jax.vmap(flatten_carry)(path.starts)
   steps = (path.rows, starts, jnp.arange(time))
-  # Where padding follows, an example's last steps are somewhere in the middle.
-  aligned = trace.lengths is None or trace.reverse
 
   def at_lag(unit, lag):
-    first = max(time - lag, 0) if aligned and isinstance(lag, int) else 0
-    taken = jax.tree.map(lambda leaf: leaf[first:], steps)
     begin = path.ends - lag
 
     def within(index, new, growth, old):
@@ -78,18 +75,19 @@ def sup_gain(
       return within(index, *normalised(pushed), unit)
 
     def iteration(unit, _):
-      right, _ = jax.lax.scan(back, unit, taken, reverse=True)
-      left, growth = jax.lax.scan(forward, right, taken)
+      right, _ = jax.lax.scan(back, unit, steps, reverse=True)
+      left, growth = jax.lax.scan(forward, right, steps)
       return left, growth.sum(0)
 
-    unit, logs = jax.lax.scan(iteration, unit, length=iterations)
+    left, logs = jax.lax.scan(iteration, unit, length=iterations)
+    # Nothing passes a reset: the next lag starts from what this one did.
+    unit = jnp.where((left != 0).any(-1, keepdims=True), left, unit)
     known = (lag >= 0) & (lag <= path.valid)
     return unit, jnp.where(known, logs[-1], jnp.nan)
 
   last = flatten_carry(path.last)
   unit, _ = normalised(jax.random.normal(key, last.shape, last.dtype))
-  found = []
-  for lag in lags:
-    unit, log = at_lag(unit, lag)
-    found.append(log)
-  return jnp.stack(found)
+  every = [
+    jnp.broadcast_to(jnp.asarray(lag, path.ends.dtype), (batch,)) for lag in lags
+  ]
+  return jax.lax.scan(at_lag, unit, jnp.stack(every))[1]
