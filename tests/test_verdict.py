@@ -129,13 +129,26 @@ def test_the_page_says_everything_in_order(diagnosed):
   assert re.findall("<dt>([^<]*)</dt><dd><p>", text) == TOPICS
   assert text.count("What this does not show") == len(TOPICS) + text.count("<svg role")
   assert text.count("<svg role") == text.count("experiments.diagnose --run=") == 4
-  assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"|<!DOCTYPE[^>]*>', "", text)
+  assert not re.search(r"<script|<link|src=|url\(http|href=.http", text)
   said = page.plain(folder)
   assert re.findall(r"^\d\. ([\w ]+)\.", said, re.MULTILINE) == TOPICS
   # T = 10: one step of a window for each event, the first at step 1.
   assert "at lag 8" in said
   assert "0 of 12 rules" in said
   assert max(map(len, said.splitlines())) <= 88
+
+
+def test_coherence_is_read_where_the_task_asks_for_it(diagnosed):
+  _, folder, content = diagnosed
+  # An event at step 1 of 10 is 8 steps before the last.
+  assert content["lag"] == 8
+  with np.load(folder / "arrays" / "diagnosis" / "00000012.npz") as arrays:
+    curve = arrays["coherence"]
+  found = content["final"]["coherence"]
+  np.testing.assert_allclose(found["coherence"], curve[:, 8])
+  # Further back there is only the first state, which is zero: no gradient at all.
+  assert np.isfinite(curve[:, :9]).all() and np.isnan(curve[:, 9]).all()
+  assert (np.abs(found["coherence"]) < 1).all()
 
 
 def test_a_run_is_measured_once(diagnosed):
@@ -281,7 +294,6 @@ def test_no_finished_run_is_refused(tmp_path, status, problem):
   "flags, line",
   [
     (["--run={0}"], "error: --run: {0} holds no run"),
-    ([], "error: flags: neither one run to train nor one to read is named"),
     (["--config.seeds=2", "--run={0}"], "error: --config: not given"),
   ],
 )

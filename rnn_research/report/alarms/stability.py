@@ -38,7 +38,7 @@ def unstable(evidence: Evidence) -> Alarm | None:
         parts.append(
           f"{which.sum()} of {wording.plural(run.seeds, 'seed')} end at a loss of"
           f" {wording.quantity(float(end[which].mean()))}, {how} chance ({chance:.3f}),"
-          f" after a step of {wording.percent(largest[which].max())} of the"
+          f" after a step of {wording.quantity(float(largest[which].max()))} times the"
           " parameters' norm"
         )
   if not parts:

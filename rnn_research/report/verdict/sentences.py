@@ -122,12 +122,17 @@ def gain(found: Diagnosis) -> Sentence:
       ("now", found.final.gain),
     )
   ]
-  left = wording.portion(mean_interval(found.final.gain).mean)
+  now = mean_interval(found.final.gain).mean
+  left = (
+    f" Now {wording.portion(now)} of the gradient is left there."
+    if np.isfinite(now)
+    else " No value: nothing at all was left, or it was not measured."
+  )
   return Sentence(
     "Gain",
     f"{'; '.join(parts)}: log10 of the gain of the loss's own gradient from the last"
-    f" step back to {place}, mean over seeds of the median example. Now {left} of the"
-    f" gradient is left there. Fades: the 95% t interval lies below"
+    f" step back to {place}, mean over seeds of the median example.{left} Fades:"
+    f" the 95% t interval lies below"
     f" −{found.decades:g}; blows up: above +{found.decades:g}; passes: inside.",
     "whether the task can be learned: before training the gain doesn't rank cells,"
     " and a gain that passes may carry noise.",

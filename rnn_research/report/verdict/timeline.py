@@ -92,8 +92,11 @@ def _caption(found: Diagnosis) -> tuple[str, ...]:
     if opening.rise >= 1
     else "The median gain never rises by a factor of ten"
   )
+  halving = (
+    f"is halved by step {wording.steps(fall)}" if np.isfinite(fall) else "never halves"
+  )
   return (
-    f"{rise}; the median loss is halved by step {wording.steps(fall)}.",
+    f"{rise}; the median loss {halving}.",
     "Thin lines are seeds, thick lines their median. Shaded: the gain passes, within"
     f" ±{found.decades:g} decades of 1.",
   )
