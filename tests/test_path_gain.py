@@ -7,6 +7,8 @@ import pytest
 
 from rnn_research.cells import LSTM, Elman, Initial, Tape
 from rnn_research.diagnostics import flatten_carry, path_gain
+from rnn_research.diagnostics.own import step_trace
+from rnn_research.errors import StepError
 from rnn_research.unroll import Trace
 from tests.laws.jacobians import BATCH, TIME, traced, trajectory_jacobians
 from tests.laws.losses import unoptimised
@@ -58,3 +60,12 @@ def test_where_no_weight_recurs_the_path_is_everything(float64):
   memory = jnp.array([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
   path = jax.jit(path_gain)(trace, memory)[:, 0]
   np.testing.assert_allclose(path, np.arange(steps + 1) * np.log(0.5), rtol=1e-12)
+
+
+def test_a_step_that_names_no_products_has_no_direct_path():
+  def step(params, carry, x):
+    return carry * params, carry
+
+  trace = step_trace(step, jnp.ones(()), jnp.ones((2, 3)), jnp.ones((4, 2, 1)))
+  with pytest.raises(StepError, match="no recurrent products"):
+    path_gain(trace, jnp.ones((2, 3)))

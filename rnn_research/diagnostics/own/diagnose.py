@@ -9,6 +9,7 @@ import numpy as np
 
 from rnn_research.array_types import Array, Carry, Key, Lengths
 from rnn_research.diagnostics.adjoint import adjoint_curves
+from rnn_research.diagnostics.horizon import horizon
 from rnn_research.diagnostics.lag import last_state, loss_gain, rms_gain
 from rnn_research.diagnostics.lyapunov import lyapunov_exponents
 from rnn_research.diagnostics.nonfinite import (
@@ -17,12 +18,7 @@ from rnn_research.diagnostics.nonfinite import (
 )
 from rnn_research.diagnostics.over_examples import over_examples
 from rnn_research.diagnostics.own.contribution import contributions
-from rnn_research.diagnostics.own.diagnosis import (
-  VANISHED,
-  Diagnosis,
-  Gains,
-  horizon,
-)
+from rnn_research.diagnostics.own.diagnosis import VANISHED, Diagnosis, Gains
 from rnn_research.diagnostics.own.edge import check
 from rnn_research.diagnostics.own.fork import Step
 from rnn_research.diagnostics.own.run import Loss, passes, read_by_loss

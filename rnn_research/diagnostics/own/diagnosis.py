@@ -9,40 +9,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from rnn_research.diagnostics.adjoint import AdjointCurves
+from rnn_research.diagnostics.horizon import Horizon
 from rnn_research.diagnostics.nonfinite import NOWHERE
 from rnn_research.diagnostics.over_examples import Curves
 from rnn_research.diagnostics.own.contribution import Contribution
 
 VANISHED = -3.0  # log10 of the gain that the horizon is counted to
-
-
-class Horizon(NamedTuple):
-  """The lag from which on next to nothing is left.
-
-  Attributes:
-    lag: the smallest k whose median gain, and that of all longer lags, is at most
-      the threshold; None if the longest lag is still above: more than that.
-    largest: log10 of the largest median gain over the lags. A chaotic network has no
-      horizon either, and this says why.
-  """
-
-  lag: int | None
-  largest: float
-
-
-def horizon(log10_gain: Float[np.ndarray, "lags"], threshold: float) -> Horizon:
-  """Last crossing of a median curve, so that a transient does not end it.
-
-  Args:
-    log10_gain: by lag; NaN where no example is that long.
-    threshold: log10 as well.
-  """
-  known = log10_gain[~np.isnan(log10_gain)]
-  if not known.size:
-    return Horizon(None, float("nan"))
-  above = np.flatnonzero(known > threshold)
-  lag = int(above[-1]) + 1 if above.size else 0
-  return Horizon(lag if lag < known.size else None, float(known.max()))
 
 
 class Gains(NamedTuple):
@@ -150,9 +122,9 @@ class Diagnosis:
     return f"of the loss's gradient is left at lag {lag} ({low} to {high})"
 
   def _horizon(self, time: int) -> tuple[str, str]:
-    lag, largest = self.horizon
-    text = f"steps: horizon of 10^{VANISHED:.0f}; largest gain 10^{largest:.2f}"
-    return f"> {time}" if lag is None else f"{lag}", text
+    found = self.horizon
+    text = f"steps: horizon of 10^{VANISHED:.0f}; largest gain 10^{found.largest:.2f}"
+    return f"> {time}" if found.censored else f"{found.lag:.0f}", text
 
   def _exponents(self) -> tuple[str, str]:
     mean, deviation = self.exponents.mean(-1), self.exponents.std(-1)
