@@ -21,6 +21,7 @@ STEPS = 400
 EVERY = 20
 SHIFTS = np.array([-0.15, -0.05, 0.05, 0.15])
 LAST_RATE = 0.02
+SUP = 0.7  # decades that the sup gain is above the curves
 SOLVED_AT = 300
 LINEAR_ERROR = 0.05
 
@@ -205,6 +206,11 @@ def _write_arrays(folder: Path, arm: Truth) -> None:
       for kind in ("loss", "rms")
       for name, offset in (("median", 0), ("q10", -0.3), ("q90", 0.3))
     }
+    if arm.cell != "rnn":
+      lag["layer_0/path_median"] = 2 * curve
+    lag["layer_0/sup_lags"] = np.tile(np.array(LAGS[::-1], float), (SEEDS, 1))
+    sup = [gains(arm, step, k) + SUP for k in LAGS[::-1]]
+    lag["layer_0/sup_median"] = np.stack(sup, axis=1)
     adjoint = {}
     relative = np.stack([gains(arm, step, k) for k in back], axis=1)
     for name, values in (("log10", relative - 1), ("relative_log10", relative)):

@@ -56,6 +56,7 @@ def lag_parts(
 
   Raises:
     ValueError: if the product is not dense.
+    StepError: for a step of somebody's own, which names no products.
   """
   operations = recurrent_operations(trace.cell)
   if operations.get(product) is not dense:

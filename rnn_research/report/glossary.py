@@ -43,6 +43,14 @@ TERMS = {
     "Gain averaged over all directions of the state: the Frobenius norm of "
     "P_k divided by the square root of the state's size."
   ),
+  "sup gain": (
+    "Gain of the direction that keeps most: the largest singular value of P_k, "
+    "from below, by four steps of power iteration."
+  ),
+  "path curve": (
+    "What of the loss's own gradient never passes a recurrent weight: a GRU's "
+    "update gates multiplied up, an LSTM's forget gates."
+  ),
   "wilson interval": (
     "95% interval of a rate that stays between 0 and 1 and is right for few "
     "seeds (Wilson 1927)."

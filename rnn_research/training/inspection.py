@@ -1,12 +1,13 @@
 """The second program: lag gain of every layer, on sequences of its own."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from rnn_research.array_types import Array
 from rnn_research.diagnostics import (
@@ -17,7 +18,9 @@ from rnn_research.diagnostics import (
   last_state,
   loss_gain,
   over_examples,
+  path_gain,
   rms_gain,
+  sup_gain,
 )
 from rnn_research.models import by_layer, make_taps
 from rnn_research.problem import Batch, example_axes
@@ -25,6 +28,21 @@ from rnn_research.training.losses import position_losses
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
 from rnn_research.training.random_keys import INSPECTION
+from rnn_research.unroll import Trace
+
+SUP_EXAMPLES = 8  # sequences of the sup gain, which takes some 8 passes a lag
+
+
+class SupPoints(NamedTuple):
+  """Sup gain of one layer over some examples, log10, at a few lags.
+
+  Attributes:
+    gain: leaves (lags,), at the lags of `sup_events` and then at the longest lag.
+    lags: each of them, of the median example.
+  """
+
+  gain: Curves
+  lags: Float[Array, "lags"]
 
 
 class LagCurves(NamedTuple):
@@ -33,16 +51,27 @@ class LagCurves(NamedTuple):
   Attributes:
     loss: of the loss's own gradient, leaves (lags,).
     rms: of a gradient in any direction, leaves (lags,).
+    path: of the loss's gradient along the direct path alone, leaves (lags,).
     loss_at_events: at each example's lag of each event, leaves (events,).
     rms_at_events: the same for the rms curve; None without events, as above.
+    path_at_events: the same for the path.
     event_lags: median lag of each event, (events,).
+    sup: of the most favoured direction, at a few lags.
   """
 
   loss: Curves
   rms: Curves
+  path: Curves
   loss_at_events: Curves | None
   rms_at_events: Curves | None
+  path_at_events: Curves | None
   event_lags: Int[Array, "events"] | None
+  sup: SupPoints
+
+
+def sup_events(number: int) -> tuple[int, ...]:
+  """Which events' lags the sup gain is taken at: the last event's and the first's."""
+  return tuple(dict.fromkeys((number - 1, 0))) if number else ()
 
 
 def inspection_batch(program: Program, examples: int, held_out: Batch | None) -> Batch:
@@ -85,20 +114,52 @@ def _layer(trace, adjoint, events, probes) -> LagCurves:
   adjoint = last_state(trace, jax.vmap(flatten_carry)(adjoint))
   # The same directions for every layer, seed and step: curves differ by the network.
   key = jax.random.key(INSPECTION)
-  loss = loss_gain(trace, adjoint)
   size = adjoint.shape[-1]
-  rms = rms_gain(trace, size, probes if probes < size else 0, key)
-
-  def over(log):
-    return over_examples(log, ~jnp.isnan(log))
-
+  curves = (
+    loss_gain(trace, adjoint),
+    rms_gain(trace, size, probes if probes < size else 0, key),
+    path_gain(trace, adjoint),
+  )
+  sup = _sup(trace, events, key)
   if events is None:
-    return LagCurves(over(loss), over(rms), None, None, None)
+    return LagCurves(*map(_over, curves), None, None, None, None, sup)
   lags = event_lags(trace, events)
   return LagCurves(
-    loss=over(loss),
-    rms=over(rms),
-    loss_at_events=over(at_events(loss, lags)),
-    rms_at_events=over(at_events(rms, lags)),
+    *map(_over, curves),
+    *(_over(at_events(curve, lags)) for curve in curves),
     event_lags=jnp.median(lags, axis=0).astype(jnp.int32),
+    sup=sup,
+  )
+
+
+def _over(log):
+  return over_examples(log, ~jnp.isnan(log))
+
+
+def _sup(trace, events, key) -> SupPoints:
+  some = _first_examples(trace, SUP_EXAMPLES)
+  time, batch = some.xs.shape[:2]
+  longest = jnp.full((), time) if some.lengths is None else some.lengths.max()
+  lags = [jnp.broadcast_to(longest, (batch,))]
+  if events is not None:
+    at = event_lags(some, events[:batch])
+    lags = [at[:, event] for event in sup_events(events.shape[1])] + lags
+  found = sup_gain(some, lags, key=key)
+  return SupPoints(_over(found), jnp.median(jnp.stack(lags), axis=1))
+
+
+def _first_examples(trace: Trace, number: int) -> Trace:
+  """The same application to fewer examples; without noise, as in evaluation."""
+
+  def first(tree):
+    return jax.tree.map(lambda leaf: leaf[:number], tree)
+
+  resets = trace.resets
+  return dataclasses.replace(
+    trace,
+    xs=trace.xs[:, :number],
+    lengths=first(trace.lengths),
+    resets=resets if resets is None else resets[:, :number],
+    initial_carry=first(trace.initial_carry),
+    context=first(trace.context),
   )

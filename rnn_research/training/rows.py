@@ -13,6 +13,7 @@ from rnn_research.diagnostics import (
   Curves,
   LayerReading,
   adjoint_curves,
+  horizon,
   largest_singular_value,
   recurrent_blocks,
   spectral_radius,
@@ -21,7 +22,7 @@ from rnn_research.diagnostics import (
 from rnn_research.diagnostics.theory import mean_field
 from rnn_research.training.exponents import LayerExponents
 from rnn_research.training.flossing import Flossed
-from rnn_research.training.inspection import LagCurves
+from rnn_research.training.inspection import LagCurves, sup_events
 from rnn_research.training.optimizer import Ledger
 from rnn_research.training.step import Detail
 
@@ -35,6 +36,8 @@ LEDGER_ARRAYS = (
   "cosine",
 )
 
+
+VANISHED = -3.0  # log10: the gain that a horizon is taken at
 
 # A step that overflowed is a result, null in its row, and nothing to warn of.
 _quietly = np.errstate(over="ignore", invalid="ignore", divide="ignore")
@@ -138,10 +141,14 @@ def adjoint_arrays(
 
 
 def lag_row(lags: Mapping[str, LagCurves]) -> dict[str, np.ndarray]:
-  """Median gain at the longest lag and at each event."""
+  """Median gain at the longest lag and at each event, and the loss curve's horizon.
+
+  The horizon is null where the gain is above a thousandth at the longest lag, which
+  `horizon_censored` tells from one that has no value.
+  """
   row = {}
   for layer, curves in lags.items():
-    for kind in ("loss", "rms"):
+    for kind in ("loss", "rms", "path"):
       median = getattr(curves, kind).median
       row[f"lag/{layer}/{kind}/log10"] = _finite(_last_value(median))
       at_events: Curves | None = getattr(curves, f"{kind}_at_events")
@@ -150,17 +157,29 @@ def lag_row(lags: Mapping[str, LagCurves]) -> dict[str, np.ndarray]:
       for event in range(at_events.median.shape[-1]):
         value = at_events.median[:, event]
         row[f"lag/{layer}/{kind}/event_{event}"] = _finite(value)
+    *at_events, longest = curves.sup.gain.median.T
+    row[f"lag/{layer}/sup/log10"] = _finite(longest)
+    number = 0 if curves.event_lags is None else curves.event_lags.shape[-1]
+    for event, value in zip(sup_events(number), at_events, strict=True):
+      row[f"lag/{layer}/sup/event_{event}"] = _finite(value)
+    reach = horizon(curves.loss.median, VANISHED)
+    row[f"lag/{layer}/loss/horizon"] = reach.lag
+    row[f"lag/{layer}/loss/horizon_censored"] = reach.censored.astype(reach.lag.dtype)
+    row[f"lag/{layer}/loss/largest"] = _finite(reach.largest)
   return row
 
 
 def lag_arrays(lags: Mapping[str, LagCurves]) -> dict[str, np.ndarray]:
-  """Whole curves, (seeds, lags)."""
+  """Whole curves, (seeds, lags), and the sup gain at a few lags of its own."""
   arrays = {}
   for layer, curves in lags.items():
     for name, value in curves.loss._asdict().items():
       arrays[f"{layer}/loss_{name}"] = _finite(value)
     for name in ("median", "q10", "q90"):
       arrays[f"{layer}/rms_{name}"] = _finite(getattr(curves.rms, name))
+      arrays[f"{layer}/path_{name}"] = _finite(getattr(curves.path, name))
+      arrays[f"{layer}/sup_{name}"] = _finite(getattr(curves.sup.gain, name))
+    arrays[f"{layer}/sup_lags"] = np.asarray(curves.sup.lags)
     if curves.event_lags is not None:
       arrays["event_lags"] = np.asarray(curves.event_lags)
   return arrays

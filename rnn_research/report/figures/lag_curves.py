@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from rnn_research.report import style, wording
 from rnn_research.report.gains import first_event_gain
@@ -13,37 +14,45 @@ from rnn_research.report.study import Arm, Study
 
 LIMITS = (
   "what the state still holds: a gradient can be small where a memory is"
-  " intact. The bands are examples, not uncertainty over seeds; the largest"
-  " gain over all directions can be above both curves."
+  " intact. The bands are examples, not uncertainty over seeds; the sup gain is a"
+  " lower bound, and what a most favoured direction keeps says nothing of the loss's."
 )
-CURVES = {"loss": "loss curve", "rms": "rms curve"}
+CURVES = {"loss": "loss curve", "rms": "rms curve", "path": "path curve"}
+SUP = "sup gain (hollow)"
+HOLLOW = {"linestyle": "none", "markerfacecolor": "white", "markersize": 6}
 
 
 def draw(study: Study) -> Picture | None:
-  """Rows: loss curve and rms curve; columns: first and last measurement."""
+  """Rows: loss, rms and path curve; columns: first and last measurement."""
   arms = _arms(study)
   if not arms:
     return None
-  figure = Figure(figsize=(style.WIDTH, 5.4), layout="constrained")
-  grid = figure.subplots(2, 2, sharex=True, sharey=True)
-  for row, curve in zip(grid, CURVES, strict=True):
+  curves = [name for name in CURVES if any(_has(arm, name) for arm in arms)]
+  figure = Figure(figsize=(style.WIDTH, 0.6 + 2.4 * len(curves)), layout="constrained")
+  # A path can end a hundred decades below the other two, which share a scale.
+  grid = figure.subplots(len(curves), 2, sharex=True, sharey="row", squeeze=False)
+  for row, curve in zip(grid, curves, strict=True):
+    if curve == "rms":
+      row[0].sharey(grid[0, 0])
     for axes, when in zip(row, (0, -1), strict=True):
       for arm in arms:
         _curve(axes, arm, curve, when)
+        if curve == "rms":
+          _sup(axes, arm, when)
       _events(axes, arms, when)
       axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
     row[0].set_ylabel(f"log10 gain, {CURVES[curve]}")
   for axes, when in zip(grid[0], (0, -1), strict=True):
     axes.set_title(_when(arms, when))
-  for axes in grid[1]:
+  for axes in grid[-1]:
     axes.set_xlabel("lag (steps back from the last valid step)")
     axes.set_xlim(left=0)
     axes.xaxis.get_major_locator().set_params(integer=True)
-  figure.legend(
-    *grid[0, 0].get_legend_handles_labels(),
-    loc="outside upper center",
-    ncols=len(arms) + 1,
-  )
+  handles, labels = grid[0, 0].get_legend_handles_labels()
+  if any(_has(arm, "sup") for arm in arms):
+    handles.append(Line2D([], [], **HOLLOW, color=style.INK, marker="D"))
+    labels.append(SUP)
+  figure.legend(handles, labels, loc="outside upper center", ncols=len(arms) + 2)
   return Picture(
     "lag_curves",
     _title(arms),
@@ -54,12 +63,12 @@ def draw(study: Study) -> Picture | None:
   )
 
 
+def _has(arm: Arm, name: str) -> bool:
+  return f"{arm.run.layer}/{name}_median" in arm.run.lag.values
+
+
 def _arms(study: Study) -> list[Arm]:
-  shown = [
-    arm
-    for arm in headline_arms(study)
-    if f"{arm.run.layer}/loss_median" in arm.run.lag.values
-  ]
+  shown = [arm for arm in headline_arms(study) if _has(arm, "loss")]
   cells = {arm.cell: None for arm in shown}
   return [default_arm([a for a in shown if a.cell == c]) for c in cells]
 
@@ -89,6 +98,13 @@ def _curve(axes: Axes, arm: Arm, curve: str, when: int) -> None:
     markersize=4,
     label=arm.label,
   )
+
+
+def _sup(axes: Axes, arm: Arm, when: int) -> None:
+  """A hollow marker at each lag that the sup gain is known at."""
+  look = style.cell_style(arm.cell)
+  gain, lags = (middle(arm, f"sup_{name}", when) for name in ("median", "lags"))
+  axes.plot(lags, gain, **HOLLOW, color=look.colour, marker=look.marker, zorder=3)
 
 
 def _events(axes: Axes, arms: list[Arm], when: int) -> None:
@@ -146,18 +162,22 @@ def _caption(arms: list[Arm]) -> tuple[str, ...]:
   for arm in arms:
     lag, first = _depth(arm, 0)
     _, last = _depth(arm, -1)
-    average = [middle(arm, "rms_median", when) for when in (0, -1)]
-    rms = [x[lag] if len(x) > lag else np.nan for x in average]
+    others = []
+    for name in list(CURVES)[1:]:
+      lines = [middle(arm, f"{name}_median", when) for when in (0, -1)]
+      at = [wording.number(x[lag] if len(x) > lag else np.nan) for x in lines]
+      if _has(arm, name):
+        others.append(f"; {CURVES[name]} {at[0]} and {at[1]}")
     sentences.append(
       f"{arm.label} at lag {lag}: loss curve {wording.number(first)} at the"
-      f" first measurement, {wording.number(last)} at the last; rms curve"
-      f" {wording.number(rms[0])} and {wording.number(rms[1])}."
+      f" first measurement, {wording.number(last)} at the last{''.join(others)}."
     )
   sentences.append(
     "The title's numbers are the means over seeds of Table 1, taken at each"
     " example's own first event. Lines: median over seeds of the median over"
     " examples; bands: 10% to 90% of the examples (median over seeds). Measured"
     f" in {arms[0].run.layer}, on the full carry. Shaded lags: where the"
-    " problem's events lie (range over seeds of the median example)."
+    " problem's events lie (range over seeds of the median example). A path curve"
+    " that is missing, as a tanh RNN's, is of a cell that has no direct path."
   )
   return tuple(sentences)
