@@ -8,14 +8,26 @@ training. The same command goes on where it was stopped. `--tiny` shows the whol
 way in a minute, with numbers that mean nothing.
 """
 
-import dataclasses
 import pathlib
-import signal
 from collections.abc import Iterator
+from typing import Any
 
-from absl import flags, logging
+from absl import flags
 
-from rnn_research import command, report
+from experiments.arms import (
+  LEARNING_RATES,
+  LENGTHS,
+  NAMES,
+  SEEDS,
+  TASK,
+  TINY,
+  UNTUNED,
+  conduct,
+  lengths,
+  shrunk,
+  steps,
+)
+from rnn_research import command
 from rnn_research.config import (
   Config,
   DataConfig,
@@ -29,16 +41,10 @@ from rnn_research.config import (
 from rnn_research.data import load
 from rnn_research.data.linear_baseline import fit_linear_baseline
 from rnn_research.report import verdict
-from rnn_research.study import Arm, Plan, freeze, run_arms
-from rnn_research.training.devices import set_up
-from rnn_research.training.run_directory import write_json
+from rnn_research.study import Arm, Plan
 from rnn_research.verdict import diagnose, open_run
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.", required=True)
-_TINY = flags.DEFINE_bool("tiny", False, "Every part, much too small to mean anything.")
-_TASK = flags.DEFINE_string("task", "temporal_order", "Synthetic task.")
 _CELLS = flags.DEFINE_list("cells", ["rnn", "gru", "lstm"], "Cells, at each length.")
-_LENGTHS = flags.DEFINE_list("lengths", ["30", "60"], "Task lengths, ascending.")
 _INPUT_SCALES = flags.DEFINE_list(
   "input_scales", ["0.5", "0.3", "0.1"], "Of the tanh RNN's input kernel, besides 1."
 )
@@ -48,38 +54,26 @@ _GAUSSIAN_GAINS = flags.DEFINE_list(
 _FORGET_BIASES = flags.DEFINE_list(
   "forget_biases", ["0"], "Of the LSTM's forget gate, besides 1."
 )
-_SEEDS = flags.DEFINE_integer("seeds", 10, "Seeds of a synthetic arm.", lower_bound=1)
-_STEPS = flags.DEFINE_integer("steps", 1500, "Updates of a synthetic arm.")
 _DIGITS_SEEDS = flags.DEFINE_integer("digits_seeds", 5, "Seeds of a digits arm.")
 _DIGITS_STEPS = flags.DEFINE_integer("digits_steps", 1500, "Updates of a digits arm.")
-_CPU_DEVICES = flags.DEFINE_integer(
-  "cpu_devices",
-  0,
-  "Devices that the CPU is split into; 0 is one a core.",
-  lower_bound=0,
-)
 
-PREEMPTED = 75
-# From pilot runs on seeds that are not reported; BUILD_NOTES.md says which.
-LEARNING_RATES = {"rnn": 1e-3, "gru": 2e-3, "lstm": 2e-3}
-UNTUNED = 1e-3
+STEPS = 1500
 DIGITS_LEARNING_RATE = 2e-3
 FAULT_FACTOR = 10
 # Groups whose runs have a verdict page each.
 JUDGED = ("synthetic", "fault")
-NAMES = {"rnn": "tanh RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def synthetic(cell: str, length: int, **init: float | str) -> Config:
   """The common setting: hidden 50, batch 32, Adam, clip 1."""
   return Config(
-    seeds=_SEEDS.value,
+    seeds=SEEDS.value,
     model=ModelConfig(cell=cell, hidden=50, init=InitConfig(**init)),
-    task=TaskConfig(name=_TASK.value, length=length),
+    task=TaskConfig(name=TASK.value, length=length),
     optimizer=OptimizerConfig(
       "adam", learning_rate=LEARNING_RATES.get(cell, UNTUNED), clip_bound=1.0
     ),
-    train=TrainConfig(steps=_STEPS.value, batch=32, log_every=25, eval_every=100),
+    train=TrainConfig(steps=steps(STEPS), batch=32, log_every=25, eval_every=100),
     diagnostics=DiagnosticsConfig(lag_every=25),
   )
 
@@ -102,10 +96,9 @@ def digits(cell: str) -> Config:
 
 def trained_arms() -> Iterator[Arm]:
   """Cells by length, and at the longest length the knobs, one at a time."""
-  lengths = [int(length) for length in _LENGTHS.value]
-  longest = lengths[-1]
+  longest = lengths()[-1]
   knobs = {"rnn": "input_scale", "lstm": "forget_bias"}
-  for length in lengths:
+  for length in lengths():
     for cell in _CELLS.value:
       turned = length == longest and cell in knobs
       yield Arm(
@@ -153,7 +146,7 @@ def fault_arm() -> Arm:
   At the shortest length, where it learns something that can be lost again.
   """
   cell = _CELLS.value[0]
-  config = synthetic(cell, int(_LENGTHS.value[0]))
+  config = synthetic(cell, int(LENGTHS.value[0]))
   config.optimizer.clip_bound = 0.0
   config.optimizer.learning_rate *= FAULT_FACTOR
   label = f"{NAMES.get(cell, cell)}, no clip, learning rate x {FAULT_FACTOR}"
@@ -162,7 +155,7 @@ def fault_arm() -> Arm:
 
 def initialisation_arms() -> Iterator[Arm]:
   """Knobs that are only measured, not trained: seconds each."""
-  longest = int(_LENGTHS.value[-1])
+  longest = int(LENGTHS.value[-1])
   grid = {
     "rnn": [("recurrent_gain", "gain", g) for g in (0.9, 1.1)],
     "gru": [("input_scale", "input_scale", s) for s in (0.3, 0.1)]
@@ -195,10 +188,10 @@ def digits_arms() -> Iterator[Arm]:
 def make_plan() -> Plan:
   """The whole study, decided before anything runs."""
   arms = [*initialisation_arms(), *trained_arms(), fault_arm(), *digits_arms()]
-  if _TINY.value:
-    arms = [arm._replace(config=_shrunk(arm.config)) for arm in arms]
+  if TINY.value:
+    arms = [arm._replace(config=shrunk(arm.config)) for arm in arms]
   names = {arm.name for arm in arms}
-  longest = _LENGTHS.value[-1]
+  longest = LENGTHS.value[-1]
   base = f"rnn_T{longest}"
   pairs = [
     (f"{base}_input0.1", base, "input x 0.1 solves more"),
@@ -220,7 +213,7 @@ def make_plan() -> Plan:
     ),
     arms=arms,
     budget={
-      "steps": _STEPS.value,
+      "steps": steps(STEPS),
       "batch": 32,
       "optimizer": "adam",
       "learning_rate": {
@@ -240,48 +233,20 @@ def make_plan() -> Plan:
   )
 
 
-def _shrunk(config: Config) -> Config:
-  steps = min(config.train.steps, 20)
-  return dataclasses.replace(
-    config,
-    seeds=2,
-    model=dataclasses.replace(config.model, hidden=8),
-    train=TrainConfig(
-      steps=steps,
-      batch=4,
-      log_every=10,
-      eval_every=10,
-      eval_examples=100,
-      test_examples=100,
-      checkpoint_every=0,
-    ),
-    diagnostics=DiagnosticsConfig(lag_every=10, lag_examples=4),
-  )
+def _measure_baseline() -> dict[str, Any]:
+  dataset = load(DataConfig(name="digits"))
+  return {"digits": fit_linear_baseline(dataset)._asdict()}
+
+
+def _judge(arm: Arm, folder: pathlib.Path) -> None:
+  if arm.group in JUDGED:
+    diagnose(open_run(folder))
+    verdict.write(folder)
 
 
 def main(_):
   """Freezes the protocol, runs what isn't finished, writes the pages."""
-  set_up(_CPU_DEVICES.value)
-  stopping = []
-  signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
-  folder = pathlib.Path(_WORKDIR.value)
-  plan = make_plan()
-  dataset = load(DataConfig(name="digits"))
-  freeze(folder, plan)
-  baseline = fit_linear_baseline(dataset)._asdict()
-  write_json(folder / "baseline.json", {"digits": baseline})
-  if not run_arms(folder, plan.arms, stop=lambda: bool(stopping)):
-    logging.info("stopped; the same command goes on")
-    return PREEMPTED
-  for arm in plan.arms:
-    if arm.group in JUDGED:
-      diagnose(open_run(folder / "runs" / arm.name))
-      verdict.write(folder / "runs" / arm.name)
-    if stopping:
-      return PREEMPTED
-  page = report.write(folder)
-  logging.info("the page is at %s", page.absolute())
-  return 0
+  return conduct(make_plan(), _measure_baseline, _judge)
 
 
 if __name__ == "__main__":
