@@ -109,7 +109,7 @@ def test_page_counts_episodes(page, study_path):
 def test_page_declares_its_protocol_and_limits(page, study_path):
   protocol = json.loads((study_path / "protocol.json").read_text())
   assert f"{protocol['sha256']} (matches the protocol as it stands)" in page
-  assert page.count("What this does not show:") == 6
+  assert page.count("What this does not show:") == 7
   assert page.count("Reproduce this figure") == 6
   assert "python -m experiments.train rnn_1" in page
   assert "7 of 7 runs finished" in page
@@ -134,7 +134,7 @@ def test_page_is_self_contained_and_its_text_is_text(study_path):
   links = re.findall(r"(?:src|href)=[\"']([^\"']*)", source)
   assert links and all(link.startswith(("#", "data:")) for link in links)
   assert "<script" not in source and "@import" not in source
-  assert source.count("<svg role") == 6
+  assert source.count("<svg role") == 7
   assert ">log10 gain at the first event, before training</text>" in source
   ids = re.findall(r'\bid="([^"]+)"', source)
   assert len(ids) == len(set(ids))

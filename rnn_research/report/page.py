@@ -22,6 +22,7 @@ from rnn_research.report.figures import (
   ledger,
   opening,
   spectrum,
+  survival,
 )
 from rnn_research.report.picture import Picture, save
 from rnn_research.report.study import Arm, Study, read_study
@@ -43,6 +44,7 @@ FIGURES = (
   spectrum,
   heat_maps,
   learning_curves,
+  survival,
   ledger,
 )
 # which table stands under which figure
