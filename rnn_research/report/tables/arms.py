@@ -20,6 +20,7 @@ from rnn_research.report.verdict.records import PAGE, read_diagnosis
 
 HEADS = [
   "Arm",
+  "Verdict",
   "Problem",
   "Knob",
   "Solved",
@@ -30,7 +31,6 @@ HEADS = [
   "Largest",
   "At end",
   "Diverged",
-  "Verdict",
 ]
 
 
@@ -56,9 +56,9 @@ def draw(study: Study) -> str:
 
 
 def _row(arm: Arm, study: Study) -> list[str]:
-  left = [arm_name(arm), problem(arm), knob(arm)]
+  left = [arm_name(arm), _verdict(arm, study), problem(arm), knob(arm)]
   if arm.run is None:
-    return [*left, "<em>no run</em>", *[""] * (len(HEADS) - 4)]
+    return [*left, "<em>no run</em>", *[""] * (len(HEADS) - 5)]
   result = outcome(arm.run, study.thresholds["solved_error"])
   gain = first_event_gain(arm.run)
   if result.count:
@@ -81,14 +81,13 @@ def _row(arm: Arm, study: Study) -> list[str]:
     wording.steps(result.median_steps),
     *gains,
     str(len(arm.run.diverged)),
-    _verdict(arm, study),
   ]
 
 
 def _verdict(arm: Arm, study: Study) -> str:
   """The word at the end, leading to the run's own page, and what alarms there."""
-  page = arm.run.path / PAGE
-  if not page.exists():
+  page = arm.run.path / PAGE if arm.run else None
+  if page is None or not page.exists():
     return "–"
   found = read_diagnosis(arm.run.path)
   word = html.escape(found.word(found.final.gain))
