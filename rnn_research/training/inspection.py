@@ -30,7 +30,7 @@ from rnn_research.training.program import Program
 from rnn_research.training.random_keys import INSPECTION
 from rnn_research.unroll import Trace
 
-SUP_EXAMPLES = 8  # sequences of the sup gain, which takes some 8 passes a lag
+SUP_EXAMPLES = 8  # sequences of the sup gain, which goes over them eight times
 
 
 class SupPoints(NamedTuple):
@@ -144,8 +144,11 @@ def _sup(trace, events, key) -> SupPoints:
   if events is not None:
     at = event_lags(some, events[:batch])
     lags = [at[:, event] for event in sup_events(events.shape[1])] + lags
-  found = sup_gain(some, lags, key=key)
-  return SupPoints(_over(found), jnp.median(jnp.stack(lags), axis=1))
+  points = jnp.stack(lags)
+  # All at once and each from the start: a third of the loops that one lag after the
+  # other takes, for at most 0.2 decades more below the largest singular value.
+  found = jax.vmap(lambda lag: sup_gain(some, (lag,), key=key)[0])(points)
+  return SupPoints(_over(found), jnp.median(points, axis=1))
 
 
 def _first_examples(trace: Trace, number: int) -> Trace:
