@@ -2,21 +2,21 @@
 
   python -m experiments.cures --workdir=cures
 
-Small tanh RNNs, GRUs and LSTMs on temporal order, paired over seeds. A cure is one
+Small tanh RNNs, GRUs and LSTMs on temporal order at the first of `--lengths`, paired
+over seeds. A cure is one
 entry of `CURES`: its settings from the smallest dose, the number of the records that
 it should move, and where to. `--tiny` shows the whole way with numbers that mean
-nothing; `--only=chrono,omega` takes some of the cures.
+nothing; `--cures=chrono,omega` takes some of the cures.
 """
 
 import copy
-import pathlib
-import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from absl import flags, logging
+from absl import flags
 
-from rnn_research import command, report
+from experiments import arms
+from rnn_research import command
 from rnn_research.config import (
   Config,
   DiagnosticsConfig,
@@ -26,23 +26,11 @@ from rnn_research.config import (
   TrainConfig,
 )
 from rnn_research.errors import ConfigError
-from rnn_research.study import Arm, Plan, freeze, run_arms
-from rnn_research.training.devices import set_up
+from rnn_research.study import Arm, Plan
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.", required=True)
-_TINY = flags.DEFINE_bool("tiny", False, "Every part, much too small to mean anything.")
-_ONLY = flags.DEFINE_list("only", [], "Names of cures; none is all.")
-_SEEDS = flags.DEFINE_integer("seeds", 10, "Seeds of an arm.", lower_bound=1)
-_STEPS = flags.DEFINE_integer("steps", 600, "Updates of an arm; a multiple of 50.")
-_LENGTH = flags.DEFINE_integer("length", 30, "Length of the task.", lower_bound=10)
-_CPU_DEVICES = flags.DEFINE_integer(
-  "cpu_devices",
-  0,
-  "Devices that the CPU is split into; 0 is one a core.",
-  lower_bound=0,
-)
+_CHOSEN = flags.DEFINE_list("cures", [], "Names of cures; none is all.")
 
-PREEMPTED = 75
+STEPS = 600
 Edit = Callable[[Config], None]
 
 
@@ -374,12 +362,12 @@ CURES = {
 def base_config() -> Config:
   """Hidden 32, batch 32, Adam 1e-3, clip 1, a tanh RNN on temporal order."""
   return Config(
-    seeds=_SEEDS.value,
+    seeds=arms.SEEDS.value,
     model=ModelConfig(cell="rnn", hidden=32),
-    task=TaskConfig(name="temporal_order", length=_LENGTH.value),
+    task=TaskConfig(name="temporal_order", length=arms.lengths()[0]),
     optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_bound=1.0),
     train=TrainConfig(
-      steps=_STEPS.value,
+      steps=arms.steps(STEPS),
       batch=32,
       log_every=50,
       eval_every=100,
@@ -397,7 +385,7 @@ def make_arms(name: str, cure: Cure) -> Iterator[Arm]:
     config = copy.deepcopy(base_config())
     cure.base(config)
     edit(config)
-    if _TINY.value:
+    if arms.TINY.value:
       _shrink(config)
     title = f"{cure.title}, {cure.knob} {label}"
     yield Arm(f"{name}_{number}", title, "dose", name, float(number), config)
@@ -409,21 +397,23 @@ def make_plan() -> Plan:
   Raises:
     ConfigError: one of them is not known.
   """
-  for name in _ONLY.value:
+  for name in _CHOSEN.value:
     if name not in CURES:
       known = ", ".join(CURES)
-      raise ConfigError("--only", f"{name!r} is no cure", f"known: {known}")
-  chosen = {n: cure for n, cure in CURES.items() if n in _ONLY.value or not _ONLY.value}
-  arms = {name: list(make_arms(name, cure)) for name, cure in chosen.items()}
+      raise ConfigError("--cures", f"{name!r} is no cure", f"known: {known}")
+  chosen = {
+    n: cure for n, cure in CURES.items() if n in _CHOSEN.value or not _CHOSEN.value
+  }
+  made = {name: list(make_arms(name, cure)) for name, cure in chosen.items()}
   return Plan(
     title="Cures for vanishing and exploding gradients, dose by dose",
     question=(
       "Does each cure move the number that it is said to move, and what does that do"
       " to the task?"
     ),
-    arms=[arm for own in arms.values() for arm in own],
+    arms=[arm for own in made.values() for arm in own],
     budget={
-      "steps": _STEPS.value,
+      "steps": arms.steps(STEPS),
       "batch": 32,
       "matching": "equal hidden size",
       "tuning": "untuned; settings from pilot runs on other seeds",
@@ -436,7 +426,7 @@ def make_plan() -> Plan:
         "paper": cure.paper,
         "knob": cure.knob,
         "settings": [label for label, _ in cure.settings],
-        "arms": [arm.name for arm in arms[name]],
+        "arms": [arm.name for arm in made[name]],
         "measure": cure.measure,
         "series": cure.series,
         "at": cure.at,
@@ -458,19 +448,8 @@ def _shrink(config: Config) -> None:
 
 
 def main(_):
-  """Freezes the protocol, runs what isn't finished, writes the page."""
-  set_up(_CPU_DEVICES.value)
-  stopping = []
-  signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
-  folder = pathlib.Path(_WORKDIR.value)
-  plan = make_plan()
-  freeze(folder, plan)
-  if not run_arms(folder, plan.arms, stop=lambda: bool(stopping)):
-    logging.info("stopped; the same command goes on")
-    return PREEMPTED
-  page = report.write(folder)
-  logging.info("the page is at %s", page.absolute())
-  return 0
+  """Conducts the study."""
+  return arms.conduct(make_plan())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from absl import flags
+from absl.testing import flagsaver
 
 from experiments import cures
 from rnn_research.report.doses import responses
@@ -11,12 +11,10 @@ from rnn_research.report.study import THRESHOLDS, Arm, Study
 from rnn_research.validation import validate
 
 
-@pytest.fixture(scope="module", params=["as_it_is", "tiny"])
+@pytest.fixture(params=["as_it_is", "tiny"])
 def plan(request):
-  options = ["cures", "--workdir=none", f"--tiny={request.param == 'tiny'}"]
-  flags.FLAGS(options, known_only=True)
-  yield cures.make_plan()
-  flags.FLAGS(["cures", "--workdir=none", "--tiny=false"], known_only=True)
+  with flagsaver.flagsaver(tiny=request.param == "tiny"):
+    yield cures.make_plan()
 
 
 def test_every_setting_of_every_cure_can_run(plan):
