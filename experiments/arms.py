@@ -8,13 +8,13 @@ from typing import Any
 
 from absl import flags, logging
 
+from experiments.workdir import WORKDIR
 from rnn_research import report
 from rnn_research.config import Config, DiagnosticsConfig, TrainConfig
 from rnn_research.study import Arm, Plan, freeze, run_arms
 from rnn_research.training.devices import set_up
 from rnn_research.training.run_directory import write_json
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study.", required=True)
 TINY = flags.DEFINE_bool("tiny", False, "Every part, much too small to mean anything.")
 TASK = flags.DEFINE_string("task", "temporal_order", "Synthetic task.")
 LENGTHS = flags.DEFINE_list("lengths", ["30", "60"], "Task lengths, ascending.")

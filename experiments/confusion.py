@@ -12,10 +12,11 @@ import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from absl import flags, logging
+from absl import logging
 
 from experiments import confusion_table
 from experiments.planted_faults import FAULTS, planted
+from experiments.workdir import WORKDIR
 from rnn_research import command
 from rnn_research.config import (
   Config,
@@ -30,8 +31,6 @@ from rnn_research.training.devices import set_up
 from rnn_research.training.run_directory import write_json
 from rnn_research.training.start import start
 from rnn_research.verdict import FILE, measure_ends, open_run
-
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs.", required=True)
 
 # First seeds; each run has two.
 SPLITS = {"tuning": 5000, "report": 6000}
@@ -175,7 +174,7 @@ def train(folder: pathlib.Path) -> None:
 def main(_):
   """Trains what is missing and writes the table."""
   set_up(1)
-  folder = pathlib.Path(_WORKDIR.value)
+  folder = pathlib.Path(WORKDIR.value)
   train(folder)
   splits = {
     split: confusion_table.judge(

@@ -30,6 +30,13 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 flags.FLAGS.mark_as_parsed()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgets_programs():
+  """Frees compiled code: a process can map only so many pieces of it."""
+  yield
+  jax.clear_caches()
+
+
 @pytest.fixture
 def float64():
   """Runs one test in double precision, where rounding hides no wrong law."""

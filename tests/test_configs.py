@@ -61,7 +61,9 @@ def test_tiny_runs_to_its_end(path, prepared, quickly, tmp_path, monkeypatch):
   rows = [json.loads(line) for line in lines]
   assert [row["step"] for row in rows] == [0, 5, 10, 15, 20]
   for row in rows:
-    assert not [name for name, value in row.items() if value == [None] * 2]
+    missing = [name for name, value in row.items() if value == [None] * 2]
+    # Without gates no gradient takes the direct path, and a horizon can lie behind.
+    assert not [n for n in missing if "/path/" not in n and not n.endswith("/horizon")]
   assert rows[-1]["eval/loss"] == final["loss"]
   # Twenty steps change little, and break nothing.
   change = np.divide(final["loss"], rows[0]["eval/loss"])

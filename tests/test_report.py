@@ -110,7 +110,7 @@ def test_page_declares_its_protocol_and_limits(page, study_path):
   protocol = json.loads((study_path / "protocol.json").read_text())
   assert f"{protocol['sha256']} (matches the protocol as it stands)" in page
   assert page.count("What this does not show:") == 7
-  assert page.count("Reproduce this figure") == 6
+  assert page.count("Reproduce this figure") == 7
   assert "python -m experiments.train rnn_1" in page
   assert "7 of 7 runs finished" in page
   # 7 runs of 30 s

@@ -100,9 +100,11 @@ TRAINED = {
   ),
 }
 EVALUATED = {"eval/loss", "eval/error", "eval/position_error"}
+GAINS = ("loss", "rms", "path", "sup")
 INSPECTED = {
-  *("lag/layer_0/loss/log10", "lag/layer_0/rms/log10"),
-  *(f"lag/layer_0/{kind}/event_{e}" for kind in ("loss", "rms") for e in (0, 1)),
+  *(f"lag/layer_0/{kind}/log10" for kind in GAINS),
+  *(f"lag/layer_0/{kind}/event_{e}" for kind in GAINS for e in (0, 1)),
+  *("lag/layer_0/loss/horizon", "lag/layer_0/loss/horizon_censored"),
   *("spectrum/layer_0/hidden/radius", "spectrum/layer_0/hidden/sigma_max"),
 }
 CLOCK = {"time/elapsed_seconds", "time/steps_per_second", "time/data_wait_seconds"}
@@ -139,7 +141,9 @@ def test_the_names_of_a_row(every_step):
         assert len(value) == 4, name
         # Biases begin at zero, and nothing is a multiple of that.
         undefined = name.startswith("ratio/") and name.endswith("/bias")
-        assert None not in value or (undefined and row["step"] == 1), name
+        undefined &= row["step"] == 1
+        undefined |= name.endswith("/horizon")  # above a thousandth at all lags
+        assert None not in value or undefined, name
   times = [row["time/elapsed_seconds"] for row in rows]
   assert times == sorted(times)
 
@@ -165,9 +169,10 @@ def test_the_names_of_the_arrays(every_step):
     dict.fromkeys([*adjoint, "layer_0/nonfinite"], (4, 10)) | {"events": (4, 2)}
   )
   lags = [f"layer_0/loss_{c}" for c in curves]
-  lags += [f"layer_0/rms_{c}" for c in curves[:3]]
+  lags += [f"layer_0/{kind}_{c}" for kind in ("rms", "path") for c in curves[:3]]
+  few = [f"layer_0/sup_{c}" for c in (*curves[:3], "lags")]
   assert shapes["lag/00000002"] == (
-    dict.fromkeys(lags, (4, 11)) | {"event_lags": (4, 2)}
+    dict.fromkeys(lags, (4, 11)) | dict.fromkeys(few, (4, 3)) | {"event_lags": (4, 2)}
   )
 
 
