@@ -104,7 +104,7 @@ GAINS = ("loss", "rms", "path", "sup")
 INSPECTED = {
   *(f"lag/layer_0/{kind}/log10" for kind in GAINS),
   *(f"lag/layer_0/{kind}/event_{e}" for kind in GAINS for e in (0, 1)),
-  *("lag/layer_0/loss/horizon", "lag/layer_0/loss/horizon_censored"),
+  *(f"lag/layer_0/loss/{n}" for n in ("horizon", "horizon_censored", "largest")),
   *("spectrum/layer_0/hidden/radius", "spectrum/layer_0/hidden/sigma_max"),
 }
 CLOCK = {"time/elapsed_seconds", "time/steps_per_second", "time/data_wait_seconds"}
