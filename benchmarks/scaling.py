@@ -30,19 +30,19 @@ and FILE.svg; prints tables, and whether the claims hold where they were measure
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from absl import flags, logging
 
 from benchmarks import machine, processes
-from benchmarks.entries import CELLS, Shape, read_names, read_shapes, read_sizes
+from benchmarks.entries import CELLS, read_names, read_shapes, read_sizes
 from benchmarks.files import output_path, write_environment, write_json
 from benchmarks.interleave import Worker, rounds
 from benchmarks.progress import time_left
 from benchmarks.scaling_figure import draw
-from benchmarks.scaling_programs import ALONE, LOOPS, Subject
+from benchmarks.scaling_groups import Group, make_groups, read_sweep
+from benchmarks.scaling_programs import ALONE
 from benchmarks.scaling_table import (
-  DEFAULT_LOOP,
   EXPONENT,
   claims,
   interval,
@@ -52,7 +52,6 @@ from benchmarks.scaling_table import (
 )
 from benchmarks.scaling_worker import One
 from rnn_research import command
-from rnn_research.errors import UserError
 
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file to write.", required=True)
 _CELLS = flags.DEFINE_list("cells", list(CELLS), "Cells.")
@@ -75,20 +74,6 @@ _SECONDS = flags.DEFINE_float(
 )
 
 COMPILING = 1.5  # seconds a program; for progress
-
-
-class Group(NamedTuple):
-  """Programs that are measured against each other.
-
-  Attributes:
-    name: for the log.
-    varied: field of the shape that differs; None where the seeds do.
-    subjects: the programs.
-  """
-
-  name: str
-  varied: str | None
-  subjects: tuple[Subject, ...]
 
 
 def main(_) -> int:
@@ -139,62 +124,6 @@ def main(_) -> int:
   for line in claims(rows):
     print(f"- {line}")
   return 0
-
-
-def read_sweep(flag: str, texts: Sequence[str]) -> list[int]:
-  """Two or more sizes.
-
-  Raises:
-    UserError: one is not a size, or there is no slope through so few.
-  """
-  sizes = read_sizes(flag, texts)
-  if len(sizes) < 2:
-    raise UserError(flag, f"{sizes[0]} alone has no slope", "give two sizes or more")
-  return sizes
-
-
-def make_groups(
-  cell: str,
-  base: Shape,
-  sweeps: Mapping[str, Sequence[int]],
-  seeds: Sequence[int],
-  devices: Sequence[int],
-  also_hidden: Sequence[int],
-) -> list[Group]:
-  """All that is measured of one cell.
-
-  Args:
-    cell: its name.
-    base: what doesn't vary.
-    sweeps: sizes, by field of the shape.
-    seeds: numbers of them.
-    devices: numbers of them.
-    also_hidden: widths for the most seeds on the most devices.
-  """
-  groups = [
-    Group(
-      f"{cell}, {varied}",
-      varied,
-      tuple(Subject(cell, base._replace(**{varied: size})) for size in sizes),
-    )
-    for varied, sizes in sweeps.items()
-  ]
-  grid = tuple(
-    Subject(cell, base, count, number, loop)
-    for number in devices
-    for loop in LOOPS
-    for count in seeds
-  )
-  groups.append(
-    Group(f"{cell}, seeds, hidden {base.hidden}", None, (Subject(cell, base), *grid))
-  )
-  for hidden in also_hidden:
-    shape = base._replace(hidden=hidden)
-    most = Subject(cell, shape, max(seeds), max(devices), DEFAULT_LOOP)
-    groups.append(
-      Group(f"{cell}, seeds, hidden {hidden}", None, (Subject(cell, shape), most))
-    )
-  return groups
 
 
 def measure(group: Group, workers: Mapping[int, Worker]) -> list[dict[str, Any]]:

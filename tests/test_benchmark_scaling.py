@@ -5,8 +5,8 @@ import pytest
 
 from benchmarks.entries import CELLS, Shape
 from benchmarks.exponents import fit_exponent, misfits
-from benchmarks.scaling import make_groups, read_sweep
 from benchmarks.scaling_figure import draw
+from benchmarks.scaling_groups import make_groups, read_sweep
 from benchmarks.scaling_programs import ALONE, LOOPS, Subject, make
 from benchmarks.scaling_table import (
   EXPONENT,
