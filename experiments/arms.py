@@ -1,19 +1,10 @@
-"""What studies of arms share: their flags, and the way from the plan to the page."""
+"""What studies of arms share: their flags, and the setting of their cells."""
 
 import dataclasses
-import pathlib
-import signal
-from collections.abc import Callable
-from typing import Any
 
-from absl import flags, logging
+from absl import flags
 
-from experiments.workdir import WORKDIR
-from rnn_research import report
 from rnn_research.config import Config, DiagnosticsConfig, TrainConfig
-from rnn_research.study import Arm, Plan, freeze, run_arms
-from rnn_research.training.devices import set_up
-from rnn_research.training.run_directory import write_json
 
 TINY = flags.DEFINE_bool("tiny", False, "Every part, much too small to mean anything.")
 TASK = flags.DEFINE_string("task", "temporal_order", "Synthetic task.")
@@ -22,14 +13,6 @@ SEEDS = flags.DEFINE_integer("seeds", 10, "Seeds of a synthetic arm.", lower_bou
 STEPS = flags.DEFINE_integer(
   "steps", None, "Updates of a synthetic arm; none is the study's own.", lower_bound=0
 )
-_CPU_DEVICES = flags.DEFINE_integer(
-  "cpu_devices",
-  0,
-  "Devices that the CPU is split into; 0 is one a core.",
-  lower_bound=0,
-)
-
-PREEMPTED = 75
 # From pilot runs on seeds that are not reported; BUILD_NOTES.md says which.
 LEARNING_RATES = {"rnn": 1e-3, "gru": 2e-3, "lstm": 2e-3}
 UNTUNED = 1e-3
@@ -63,39 +46,3 @@ def shrunk(config: Config) -> Config:
     ),
     diagnostics=DiagnosticsConfig(lag_every=10, lag_examples=4),
   )
-
-
-def conduct(
-  plan: Plan,
-  baseline: Callable[[], dict[str, Any]] | None = None,
-  finish: Callable[[Arm, pathlib.Path], None] | None = None,
-) -> int:
-  """Freezes the protocol, runs what isn't finished, writes the page.
-
-  Args:
-    plan: of the study.
-    baseline: measures what `baseline.json` holds, before the folder is claimed.
-    finish: called with every arm and its folder once all of them have run.
-
-  Returns:
-    The exit code: 0, or `PREEMPTED` after a SIGTERM, and the same command goes on.
-  """
-  set_up(_CPU_DEVICES.value)
-  stopping = []
-  signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
-  folder = pathlib.Path(WORKDIR.value)
-  measured = None if baseline is None else baseline()
-  freeze(folder, plan)
-  if measured is not None:
-    write_json(folder / "baseline.json", measured)
-  if not run_arms(folder, plan.arms, stop=lambda: bool(stopping)):
-    logging.info("stopped; the same command goes on")
-    return PREEMPTED
-  if finish is not None:
-    for arm in plan.arms:
-      finish(arm, folder / "runs" / arm.name)
-      if stopping:
-        return PREEMPTED
-  page = report.write(folder)
-  logging.info("the page is at %s", page.absolute())
-  return 0

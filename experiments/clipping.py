@@ -12,6 +12,7 @@ import functools
 from collections.abc import Iterator
 
 from experiments import arms
+from experiments.conduct import conduct
 from experiments.treatments import Treatment, plan_of, setting
 from rnn_research import command
 from rnn_research.config import Config, InitConfig, ModelConfig, OptimizerConfig
@@ -71,7 +72,7 @@ def make_plan() -> Plan:
 
 def main(_):
   """Conducts the study."""
-  return arms.conduct(make_plan())
+  return conduct(make_plan())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 from absl import flags
 
 from experiments import arms
+from experiments.conduct import conduct
 from experiments.treatments import Treatment, plan_of, setting
 from rnn_research import command
 from rnn_research.config import CellOptions, Config, ModelConfig
@@ -93,7 +94,7 @@ def make_plan() -> Plan:
 
 def main(_):
   """Conducts the study."""
-  return arms.conduct(make_plan())
+  return conduct(make_plan())
 
 
 if __name__ == "__main__":

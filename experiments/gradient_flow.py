@@ -22,11 +22,11 @@ from experiments.arms import (
   TASK,
   TINY,
   UNTUNED,
-  conduct,
   lengths,
   shrunk,
   steps,
 )
+from experiments.conduct import conduct
 from rnn_research import command
 from rnn_research.config import (
   Config,

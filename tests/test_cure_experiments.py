@@ -6,7 +6,13 @@ import jax
 import pytest
 from absl.testing import flagsaver
 
-from experiments import arms, clipping, depth_and_norm, gradient_flow, initialisation
+from experiments import (
+  clipping,
+  conduct,
+  depth_and_norm,
+  gradient_flow,
+  initialisation,
+)
 from rnn_research.errors import ConfigError
 from rnn_research.report.study import read_study
 from rnn_research.study import freeze
@@ -106,10 +112,10 @@ def test_gradient_flow_keeps_its_own_number_of_updates():
 def conducted(quickly, tmp_path, monkeypatch):
   """The cheapest study, stopped by SIGTERM in its first arm and gone on with."""
   # The process has started JAX already, and keeps its handler of the signal.
-  monkeypatch.setattr(arms, "set_up", lambda devices: None)
+  monkeypatch.setattr(conduct, "set_up", lambda devices: None)
   handlers = []
   monkeypatch.setattr(
-    arms.signal, "signal", lambda _, handler: handlers.append(handler)
+    conduct.signal, "signal", lambda _, handler: handlers.append(handler)
   )
   folder = tmp_path / "study"
   flagged = flagsaver.flagsaver(
@@ -125,7 +131,7 @@ def conducted(quickly, tmp_path, monkeypatch):
 
   with flagged:
     with monkeypatch.context() as patch:
-      patch.setattr(arms, "freeze", stopped)
+      patch.setattr(conduct, "freeze", stopped)
       first = clipping.main([])
     second = clipping.main([])
   return folder, first, second
@@ -133,7 +139,7 @@ def conducted(quickly, tmp_path, monkeypatch):
 
 def test_the_cheapest_study_goes_on_to_its_page(conducted):
   folder, first, second = conducted
-  assert (first, second) == (arms.PREEMPTED, 0)
+  assert (first, second) == (conduct.PREEMPTED, 0)
   study = read_study(folder)
   assert study.sound and not study.faults
   assert [arm.run.state for arm in study.arms] == ["finished"] * 2

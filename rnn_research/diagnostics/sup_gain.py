@@ -27,7 +27,7 @@ from rnn_research.unroll import Trace
 
 def sup_gain(
   trace: Trace,
-  lags: Sequence[int | Int[Array, "batch"]],
+  lags: Sequence[int | Int[Array, "batch"]] | Int[Array, "lags"],
   iterations: int = 4,
   *,
   key: Key,

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from rnn_research.array_types import Array, Key
 from rnn_research.diagnostics.frames import orthonormalise, pull, push, random_frame
 from rnn_research.diagnostics.state import retrace
+from rnn_research.diagnostics.sup_gain import sup_gain
 from rnn_research.unroll import Trace
 
 
@@ -93,14 +94,11 @@ def transient_growth(
   Args:
     trace: the application of a cell.
     lags: k, at least one; an example needs one that it is long enough for.
-    iterations: as in `log_singular_values`.
-    key: of the first directions, the same for all lags.
+    iterations: as in `sup_gain`.
+    key: of the first direction.
   """
 
-  def at(lag):
-    return log_singular_values(trace, 1, lag, iterations, key=key)[0]
-
-  log = lax.map(at, lags)
+  log = sup_gain(trace, lags, iterations, key=key)
   known = jnp.where(jnp.isnan(log), -jnp.inf, log)
   return TransientGrowth(log, known.max(0), lags[known.argmax(0)])
 

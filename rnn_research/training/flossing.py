@@ -6,6 +6,7 @@ differentiated through the QR (Engelken 2023, eq. 4). Before training, as so man
 updates of their own; during training, as a term that is added to the loss.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -131,14 +132,9 @@ def _first_steps(trace: Trace, horizon: int) -> Trace:
   if not horizon or horizon >= time:
     return trace
   lengths = trace.lengths
-  return Trace(
-    cell=trace.cell,
-    reverse=trace.reverse,
-    params=trace.params,
+  return dataclasses.replace(
+    trace,
     xs=trace.xs[:horizon],
     lengths=None if lengths is None else jnp.minimum(lengths, horizon),
     resets=None if trace.resets is None else trace.resets[:horizon],
-    initial_carry=trace.initial_carry,
-    context=trace.context,
-    key=trace.key,
   )

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from rnn_research.array_types import Array
+from rnn_research.array_types import Array, Params
 from rnn_research.diagnostics import (
   Curves,
   at_events,
@@ -86,32 +86,47 @@ def inspection_batch(program: Program, examples: int, held_out: Batch | None) ->
   )
 
 
+def last_adjoints(
+  program: Program, params: Params, batch: Batch
+) -> dict[str, tuple[Trace, Float[Array, "batch state"]]]:
+  """Each layer's application, and dl/ds of its last valid state, without noise.
+
+  Of each example's own loss: a sum is differentiated, so that no example sees
+  another's count.
+  """
+  taps = make_taps(program.inspected, params, batch)
+
+  def own_losses(taps):
+    outputs, variables = program.inspected.apply(
+      {"params": params, "taps": taps}, batch, train=False, mutable=["traces"]
+    )
+    losses = position_losses(program.problem, outputs, batch)
+    return losses.sum(), by_layer(variables["traces"])
+
+  readings, traces = jax.grad(own_losses, has_aux=True)(taps)
+  return {
+    layer: (
+      traces[layer],
+      last_state(traces[layer], jax.vmap(flatten_carry)(reading.inside)),
+    )
+    for layer, reading in by_layer(readings).items()
+  }
+
+
 @functools.cache
 def compile_inspect(program: Program, probes: int) -> Callable[..., Any]:
   """A jitted `(params, batch) -> {layer: LagCurves}` with a leading seed axis."""
 
   def one_seed(params, batch):
-    taps = make_taps(program.inspected, params, batch)
-
-    def own_losses(taps):
-      # Each example's own loss: a sum, so that no example sees another's count.
-      outputs, variables = program.inspected.apply(
-        {"params": params, "taps": taps}, batch, train=False, mutable=["traces"]
-      )
-      losses = position_losses(program.problem, outputs, batch)
-      return losses.sum(), by_layer(variables["traces"])
-
-    readings, traces = jax.grad(own_losses, has_aux=True)(taps)
     return {
-      layer: _layer(traces[layer], reading.inside, batch.events, probes)
-      for layer, reading in by_layer(readings).items()
+      layer: _layer(trace, adjoint, batch.events, probes)
+      for layer, (trace, adjoint) in last_adjoints(program, params, batch).items()
     }
 
   return jax.jit(over_seeds(program.layout, one_seed))
 
 
 def _layer(trace, adjoint, events, probes) -> LagCurves:
-  adjoint = last_state(trace, jax.vmap(flatten_carry)(adjoint))
   # The same directions for every layer, seed and step: curves differ by the network.
   key = jax.random.key(INSPECTION)
   size = adjoint.shape[-1]

@@ -6,8 +6,8 @@ After every update, the nearest such matrix in the Frobenius norm takes its plac
 one with the same singular vectors and its singular values cut off at the bound.
 
 By matrix products alone, where Kanai et al. take a decomposition: on CPU, LAPACK's
-shares one pool of threads among all devices, and two that decompose at once slow each
-other down tenfold and more; and products are what accelerators are good at.
+shares one pool of threads among all devices, where two that decompose at once may wait
+for each other; and products are what accelerators are good at.
 """
 
 import functools

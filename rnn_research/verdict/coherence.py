@@ -7,14 +7,8 @@ from typing import Any
 import jax
 
 from rnn_research.cells import dense
-from rnn_research.diagnostics import (
-  Coherence,
-  coherence_by_lag,
-  flatten_carry,
-  last_state,
-)
-from rnn_research.models import by_layer, make_taps
-from rnn_research.training.losses import position_losses
+from rnn_research.diagnostics import Coherence, coherence_by_lag
+from rnn_research.training.inspection import last_adjoints
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
 from rnn_research.unroll import Trace
@@ -36,19 +30,7 @@ def compile_coherence(program: Program, layer: str) -> Callable[..., Coherence]:
   """
 
   def one_seed(params: Any, batch: Any) -> Coherence:
-    taps = make_taps(program.inspected, params, batch)
-
-    def own_losses(taps):
-      # A sum, so that no example sees another's count.
-      outputs, variables = program.inspected.apply(
-        {"params": params, "taps": taps}, batch, train=False, mutable=["traces"]
-      )
-      losses = position_losses(program.problem, outputs, batch)
-      return losses.sum(), by_layer(variables["traces"])
-
-    readings, traces = jax.grad(own_losses, has_aux=True)(taps)
-    trace, adjoint = traces[layer], by_layer(readings)[layer].inside
-    adjoint = last_state(trace, jax.vmap(flatten_carry)(adjoint))
+    trace, adjoint = last_adjoints(program, params, batch)[layer]
     return coherence_by_lag(trace, adjoint, product=PRODUCT)
 
   return jax.jit(over_seeds(program.layout, one_seed))

@@ -74,22 +74,12 @@ def draw(study: Study) -> Picture | None:
   grid = figure.subplots(2, len(arms), sharex=True, sharey="row", squeeze=False)
   for (upper, lower), arm in zip(grid.T, arms, strict=True):
     look = style.cell_style(arm.cell)
-    _lines(upper, _gain(arm).series, look.colour)
-    _lines(lower, loss_series(arm), look.colour)
+    draw_seeds(upper, _gain(arm).series, look.colour)
+    draw_seeds(lower, loss_series(arm), look.colour)
     upper.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
     chance = arm.run.chance_loss
     if chance is not None:
-      lower.axhline(chance, color=style.MUTED, linewidth=0.8, linestyle=":")
-      lower.annotate(
-        "chance",
-        (1, chance),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 2),
-        textcoords="offset points",
-        ha="right",
-        color=style.MUTED,
-        fontsize=7.5,
-      )
+      mark_chance(lower, chance, "chance")
     upper.set_title(style.wrapped(arm.label, len(arms)))
     lower.set_ylim(bottom=0)
     lower.set_xlabel("training step")
@@ -115,7 +105,23 @@ def _gain(arm: Arm) -> Gain:
   return first_event_gain(arm.run)
 
 
-def _lines(axes: Axes, series: Series, colour: str) -> None:
+def mark_chance(axes: Axes, level: float, text: str) -> None:
+  """A dotted line at the loss of who remembers nothing, and its name."""
+  axes.axhline(level, color=style.MUTED, linewidth=0.8, linestyle=":")
+  axes.annotate(
+    text,
+    (1, level),
+    xycoords=("axes fraction", "data"),
+    xytext=(0, 2),
+    textcoords="offset points",
+    ha="right",
+    color=style.MUTED,
+    fontsize=7.5,
+  )
+
+
+def draw_seeds(axes: Axes, series: Series, colour: str) -> None:
+  """A thin line a seed, a thick one for their median."""
   if not len(series.steps):
     return
   axes.plot(series.steps, series.values, color=colour, linewidth=0.6, alpha=0.4)

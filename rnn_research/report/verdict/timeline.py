@@ -5,9 +5,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnn_research.report import style, wording
-from rnn_research.report.figures.opening import half_open, halved, loss_series
+from rnn_research.report.figures.opening import (
+  draw_seeds,
+  half_open,
+  halved,
+  loss_series,
+  mark_chance,
+)
 from rnn_research.report.picture import Picture
-from rnn_research.report.statistics import mean_interval, median
+from rnn_research.report.statistics import mean_interval
 from rnn_research.report.verdict.records import Diagnosis
 
 LIMITS = (
@@ -28,20 +34,10 @@ def draw(found: Diagnosis) -> Picture | None:
   upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
   _gain(upper, found, look.colour)
   loss = loss_series(found.arm)
-  _lines(lower, loss.steps, loss.values, look.colour)
+  draw_seeds(lower, loss, look.colour)
   chance = found.run.chance_loss
   if chance is not None:
-    lower.axhline(chance, color=style.MUTED, linewidth=0.8, linestyle=":")
-    lower.annotate(
-      "chance: nothing remembered",
-      (1, chance),
-      xycoords=("axes fraction", "data"),
-      xytext=(0, 2),
-      textcoords="offset points",
-      ha="right",
-      color=style.MUTED,
-      fontsize=7.5,
-    )
+    mark_chance(lower, chance, "chance: nothing remembered")
   lower.set_ylim(bottom=0)
   lower.set_ylabel("training loss")
   lower.set_xlabel("training step")
@@ -52,7 +48,7 @@ def draw(found: Diagnosis) -> Picture | None:
 def _gain(axes: Axes, found: Diagnosis, colour: str) -> None:
   decades, series = found.decades, found.gain.series
   axes.axhspan(-decades, decades, color=BAND, zorder=0)
-  _lines(axes, series.steps, series.values, colour)
+  draw_seeds(axes, series, colour)
   values = series.values[np.isfinite(series.values)]
   low, high = values.min(initial=0), values.max(initial=0)
   axes.set_ylim(min(low, -decades) - 1, max(high, 0.5) + 1)
@@ -70,11 +66,6 @@ def _gain(axes: Axes, found: Diagnosis, colour: str) -> None:
         fontsize=7.5,
       )
   axes.set_ylabel(f"log10 gain at\n{found.gain.place}")
-
-
-def _lines(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str) -> None:
-  axes.plot(steps, values, color=colour, linewidth=0.6, alpha=0.4)
-  axes.plot(steps, median(values, axis=1), color=colour, linewidth=2.2)
 
 
 def _title(found: Diagnosis) -> str:
