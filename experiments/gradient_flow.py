@@ -8,7 +8,6 @@ training. The same command goes on where it was stopped. `--tiny` shows the whol
 way in a minute, with numbers that mean nothing.
 """
 
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,9 +39,7 @@ from rnn_research.config import (
 )
 from rnn_research.data import load
 from rnn_research.data.linear_baseline import fit_linear_baseline
-from rnn_research.report import verdict
 from rnn_research.study import Arm, Plan
-from rnn_research.verdict import diagnose, open_run
 
 _CELLS = flags.DEFINE_list("cells", ["rnn", "gru", "lstm"], "Cells, at each length.")
 _INPUT_SCALES = flags.DEFINE_list(
@@ -238,15 +235,9 @@ def _measure_baseline() -> dict[str, Any]:
   return {"digits": fit_linear_baseline(dataset)._asdict()}
 
 
-def _judge(arm: Arm, folder: pathlib.Path) -> None:
-  if arm.group in JUDGED:
-    diagnose(open_run(folder))
-    verdict.write(folder)
-
-
 def main(_):
   """Freezes the protocol, runs what isn't finished, writes the pages."""
-  return conduct(make_plan(), _measure_baseline, _judge)
+  return conduct(make_plan(), _measure_baseline, JUDGED)
 
 
 if __name__ == "__main__":
