@@ -41,8 +41,8 @@ def make_run(
   config.seeds = 1
   config.model.cell, config.model.hidden = cell, hidden
   config.task.length = length
-  for name, asked in reading._asdict().items():
-    setattr(config.diagnostics, name, asked)
+  for name in ("adjoint", "saturation", "weights"):
+    setattr(config.diagnostics, name, getattr(reading, name))
   return start(config, str(folder))
 
 

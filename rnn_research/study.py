@@ -17,10 +17,15 @@ from absl import logging
 from rnn_research.config import Config
 from rnn_research.errors import WorkdirError
 from rnn_research.report.study import THRESHOLDS, protocol_hash
+from rnn_research.training.devices import forget_programs
 from rnn_research.training.run import never
 from rnn_research.training.run_directory import jsonable, write_json
 from rnn_research.training.start import start
 from rnn_research.validation import validate
+
+# Arms whose programs may be in memory together: a process can map 65,530 pieces of it
+# (Linux), and the code of 80 runs of different networks takes them all.
+KEPT = 20
 
 
 class Arm(NamedTuple):
@@ -136,4 +141,6 @@ def run_arms(
     logging.info(
       "%d of %d arms: %s, %.0f s", number, len(arms), arm.label, status["seconds"]
     )
+    if number % KEPT == 0:
+      forget_programs()
   return True

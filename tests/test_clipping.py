@@ -7,7 +7,8 @@ import optax
 import pytest
 
 from rnn_research.config import OptimizerConfig
-from rnn_research.training.clipping import KINDS, LEAST, clip, global_norm
+from rnn_research.norms import global_norm
+from rnn_research.training.clipping import KINDS, LEAST, clip
 from rnn_research.training.optimizer import RULES, apply_update, make_hyper
 from rnn_research.training.start import start
 from rnn_research.training.step import logged_step

@@ -7,11 +7,13 @@ import pathlib
 import jax
 import pytest
 
+from rnn_research import study
 from rnn_research.config_flags import call
 from rnn_research.errors import ConfigError
 from rnn_research.report.reproduction import FILE, Finding, table, write_findings
 from rnn_research.report.study import read_study
 from rnn_research.study import freeze, run_arms
+from rnn_research.training import devices
 from rnn_research.validation import validate
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -60,6 +62,25 @@ def test_tiny_runs_to_its_table(path, quickly, tmp_path):
   rows = json.loads(write_findings(tmp_path, findings).read_text())
   assert (tmp_path / FILE).exists()
   assert [Finding(**row) for row in rows] == findings
+
+
+def test_a_long_study_forgets_its_programs(quickly, tmp_path, monkeypatch):
+  """Else a process has no place for the code of a hundred arms."""
+  plan, _ = call(f"{TRAINED[0]}:tiny", "get_plan")
+  client = jax.local_devices()[0].client
+  counts = []
+
+  def counted():
+    before = len(client.live_executables())
+    devices.forget_programs()
+    counts.append((before, len(client.live_executables())))
+
+  monkeypatch.setattr(study, "KEPT", 1)
+  monkeypatch.setattr(study, "forget_programs", counted)
+  freeze(tmp_path, plan)
+  assert run_arms(tmp_path, plan.arms[:2])
+  assert len(counts) == 2
+  assert all(before > 10 and after < before / 3 for before, after in counts)
 
 
 def test_the_closed_forms_are_met():

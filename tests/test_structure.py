@@ -23,14 +23,16 @@ KNOWS = {
   "command": {"config_flags", "errors"},
   "validation": BASE | {"cells", "data", "tasks"},
   "cells": BASE,
-  "unroll": BASE | {"cells"},
+  "norms": {"array_types"},
+  "unroll": BASE | {"cells", "norms"},
   "models": BASE | {"cells", "unroll"},
-  "diagnostics": BASE | {"cells", "unroll"},
+  "diagnostics": BASE | {"cells", "norms", "unroll"},
   "tasks": BASE,
   "data": BASE | {"command"},
   "report": BASE,
   "training": BASE
-  | {"cells", "data", "diagnostics", "models", "tasks", "unroll", "validation"},
+  | {"cells", "data", "diagnostics", "models", "norms", "tasks"}
+  | {"unroll", "validation"},
   "verdict": BASE
   | {"cells", "diagnostics", "models", "tasks", "training", "unroll", "validation"},
   "study": BASE | {"report", "training", "validation"},

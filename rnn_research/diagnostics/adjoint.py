@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Int
 from rnn_research.array_types import AnyArray, Array
 from rnn_research.diagnostics.over_examples import Curves, namespace, over_examples
 from rnn_research.diagnostics.state import flatten_carry
-from rnn_research.unroll import Event, Measure, scaled_norm
+from rnn_research.norms import scaled_norm
+from rnn_research.unroll import Event, Measure
 
 
 def total_adjoint(event: Event) -> Float[Array, "batch state"]:

@@ -15,7 +15,8 @@ from jaxtyping import Float, Int
 
 from rnn_research.array_types import Array
 from rnn_research.diagnostics.lag_parts import lag_parts
-from rnn_research.unroll import Trace, scaled_norm
+from rnn_research.norms import scaled_norm
+from rnn_research.unroll import Trace
 
 BATCHES = 4  # that the examples are dealt into
 

@@ -13,7 +13,8 @@ from rnn_research.diagnostics.saturation import (
   saturation,
 )
 from rnn_research.diagnostics.weight_gradient import weight_norms
-from rnn_research.unroll import Event, Measure, Readings, Stacked, scaled_norm
+from rnn_research.norms import scaled_norm
+from rnn_research.unroll import Event, Measure, Readings, Stacked
 
 
 class Reading(NamedTuple):

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float, Int
 
 from rnn_research.array_types import Array
 from rnn_research.diagnostics.state import Path, flatten_carry, retrace
+from rnn_research.norms import scaled_norm
 from rnn_research.problem import Batch, Problem
-from rnn_research.unroll import Trace, scaled_norm
+from rnn_research.unroll import Trace
 
 
 def follows(

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 
 from rnn_research.array_types import AnyArray, Array
 from rnn_research.diagnostics.over_examples import Curves, namespace, over_examples
-from rnn_research.unroll import Stacked, scaled_norm
+from rnn_research.norms import scaled_norm
+from rnn_research.unroll import Stacked
 
 
 def weight_norms(stacked: Stacked) -> dict[str, Float[Array, "time batch"]]:

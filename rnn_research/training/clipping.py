@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
-from rnn_research.unroll import scaled_norm
+from rnn_research.norms import global_norm, scaled_norm
 
 LEAST = 1e-3  # norm below which a unit's weights count as this large (AGC)
 
@@ -41,12 +41,6 @@ class Clipped(NamedTuple):
   norm_before: Scalar
   norm_after: Scalar
   acted: Bool[Array, ""]
-
-
-def global_norm(tree: Params | Array) -> Scalar:
-  """Euclidean norm of all leaves together, safe from overflow and underflow."""
-  norms = jnp.stack([scaled_norm(leaf, keep=0) for leaf in jax.tree.leaves(tree)])
-  return scaled_norm(norms, keep=0)
 
 
 def clip(kind: str, gradient: Params, params: Params, bound: Scalar) -> Clipped:

@@ -41,3 +41,8 @@ def keep_freed_memory() -> None:
   mallopt(MMAP_MAX, 0)
   mallopt(TRIM_THRESHOLD, MOST)
   mallopt(TOP_PAD, 64 << 20)
+
+
+def forget_programs() -> None:
+  """Frees all compiled code of this process; what is used again is loaded again."""
+  jax.clear_caches()

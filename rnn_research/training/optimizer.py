@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
 from rnn_research.config import Config
-from rnn_research.training.clipping import Clipped, clip, global_norm
+from rnn_research.norms import global_norm
+from rnn_research.training.clipping import Clipped, clip
 
 
 class Hyper(NamedTuple):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from rnn_research.array_types import Array, Params
 from rnn_research.cells import select
 from rnn_research.diagnostics import LayerReading, Omega, layer_reading
+from rnn_research.norms import scaled_norm
 from rnn_research.problem import Batch
 from rnn_research.training.objective import Found, differentiate
 from rnn_research.training.optimizer import (
@@ -22,7 +23,6 @@ from rnn_research.training.program import Program
 from rnn_research.training.projection import project_cells
 from rnn_research.training.random_keys import DATA, FLOSSING, NOISE, at_step
 from rnn_research.training.state import TrainState
-from rnn_research.unroll import scaled_norm
 
 
 class Detail(NamedTuple):

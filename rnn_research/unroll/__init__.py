@@ -9,7 +9,6 @@ from rnn_research.unroll.taps import (
   Readings,
   Stacked,
   make_sinks,
-  scaled_norm,
 )
 from rnn_research.unroll.trace import Trace
 from rnn_research.unroll.unroll import unroll
@@ -25,7 +24,6 @@ __all__ = [
   "balanced_segments",
   "default_levels",
   "make_sinks",
-  "scaled_norm",
   "step",
   "unroll",
 ]

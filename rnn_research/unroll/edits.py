@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_research.array_types import Carry
-from rnn_research.unroll.taps import scaled_norm
+from rnn_research.norms import scaled_norm
 
 # dl/ds_{t-1} through step t, leaves (batch, ...), to what is handed on in its place.
 Edit = Callable[[Carry], Carry]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from rnn_research.array_types import Array, Carry, Inputs, Params, Projection
 from rnn_research.cells import Cell, Tape
@@ -149,17 +149,3 @@ def make_sinks(
   first = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
   shapes = jax.eval_shape(read, params, first, initial_carry, context)
   return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-
-
-def scaled_norm(value: Float[Array, "..."], keep: int = 1) -> Float[Array, "..."]:
-  """Euclidean norm over all but the first `keep` axes, safe from underflow.
-
-  The largest entry is divided out before squaring, so a norm is exact down to the
-  smallest float instead of its square root.
-  """
-  flat = value.reshape(*value.shape[:keep], -1)
-  largest = jnp.abs(flat).max(-1, initial=0)
-  scale = jnp.where(largest > 0, largest, 1)
-  ratio = flat / scale[..., None]
-  # Only a true zero is zero: whatever is not finite must stay so.
-  return jnp.where(largest == 0, 0, scale * jnp.sqrt(jnp.square(ratio).sum(-1)))

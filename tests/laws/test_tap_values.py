@@ -7,7 +7,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from rnn_research.cells import Tape
-from rnn_research.unroll import Measure, make_sinks, scaled_norm, unroll
+from rnn_research.norms import scaled_norm
+from rnn_research.unroll import Measure, make_sinks, unroll
 from tests.laws.closeness import assert_close, assert_same
 from tests.laws.losses import loss, unoptimised
 from tests.laws.plain_loop import at, plain_loop, rows_of

@@ -8,8 +8,9 @@ import numpy as np
 
 from rnn_research import models
 from rnn_research.config import ModelConfig
+from rnn_research.norms import scaled_norm
 from rnn_research.problem import Batch, Problem
-from rnn_research.unroll import Measure, scaled_norm, unroll
+from rnn_research.unroll import Measure, unroll
 
 TIME, BATCH, INPUTS, HIDDEN, OUTPUTS = 6, 4, 3, 5, 3
 LENGTHS = (6, 4, 1, 0)

@@ -25,7 +25,7 @@ from rnn_research.diagnostics.own.run import Loss, passes, read_by_loss
 from rnn_research.diagnostics.own.step_trace import step_trace
 from rnn_research.diagnostics.state import flatten_carry
 from rnn_research.diagnostics.transient import transient_growth
-from rnn_research.unroll import scaled_norm
+from rnn_research.norms import scaled_norm
 
 SUP_LAGS = 9  # at most
 

@@ -1,0 +1,65 @@
+"""Euclidean norms that neither overflow nor underflow, of 1e-33 as of 1e+36.
+
+The largest entry is divided out before squaring, so a norm is right down to the
+smallest normal float instead of its square root. That takes two passes. On CPU the
+plain sum of squares is tried first, where there is enough to gain: one pass, and the
+two only if a sum came out where squares are lost. An accelerator would have to wait
+for that decision.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Bool, Float
+
+from rnn_research.array_types import Array, Params, Scalar
+
+LARGE = 1 << 14  # entries from which one pass less is worth a decision
+
+
+def scaled_norm(value: Float[Array, "..."], keep: int = 1) -> Float[Array, "..."]:
+  """Euclidean norm over all but the first `keep` axes.
+
+  What is not finite among the entries makes it so too.
+  """
+  flat = value.reshape(*value.shape[:keep], -1)
+  if flat.size < LARGE:
+    return _scaled(flat)
+
+  def tried(flat):
+    squares = jnp.square(flat).sum(-1)
+    return lax.cond(_safe(squares), lambda: jnp.sqrt(squares), lambda: _scaled(flat))
+
+  return lax.platform_dependent(flat, cpu=tried, default=_scaled)
+
+
+def global_norm(tree: Params | Array) -> Scalar:
+  """Euclidean norm of all leaves together."""
+
+  def scaled(leaves):
+    return _scaled(jnp.stack([scaled_norm(leaf, keep=0) for leaf in leaves]))
+
+  def tried(leaves):
+    squares = jnp.stack([jnp.square(leaf).sum() for leaf in leaves]).sum()
+    return lax.cond(_safe(squares), lambda: jnp.sqrt(squares), lambda: scaled(leaves))
+
+  return lax.platform_dependent(jax.tree.leaves(tree), cpu=tried, default=scaled)
+
+
+def _scaled(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
+  largest = jnp.abs(flat).max(-1, initial=0)
+  scale = jnp.where(largest > 0, largest, 1)
+  ratio = flat / scale[..., None]
+  # Only a true zero is zero: whatever is not finite must stay so.
+  return jnp.where(largest == 0, 0, scale * jnp.sqrt(jnp.square(ratio).sum(-1)))
+
+
+def _safe(squares: Float[Array, "..."]) -> Bool[Array, ""]:
+  """Whether no sum of squares lost a part that counts, or overflowed.
+
+  What underflows is a square below 2**-149 in float32, and the least sum that passes is
+  2**-80: all that can be lost of it lies far below its last digit.
+  """
+  most = jnp.finfo(squares.dtype).maxexp
+  low, high = 2.0 ** (-5 * most // 8), 2.0 ** (7 * most // 8)
+  return ((squares > low) & (squares < high)).all()

@@ -1,0 +1,70 @@
+"""Norms against NumPy in double precision, where float32 squares are lost too."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_research.norms import LARGE, global_norm, scaled_norm
+
+SCALES = (1e-33, 1e-30, 1e-20, 1e-12, 1.0, 1e12, 1e25, 1e36)
+
+
+def rows(scales, columns):
+  """One row a scale, entries of mixed signs and a zero."""
+  draws = np.random.default_rng(0).normal(size=(len(scales), columns))
+  draws[:, 0] = 0
+  return draws * np.array(scales)[:, None]
+
+
+def wanted(values):
+  return np.linalg.norm(np.asarray(values, np.float64), axis=-1)
+
+
+@pytest.mark.parametrize("columns", [3, LARGE])
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_row_of_any_size_has_its_norm(scale, columns):
+  values = jnp.asarray(rows([scale, scale / 3], columns), jnp.float32)
+  np.testing.assert_allclose(jax.jit(scaled_norm)(values), wanted(values), rtol=2e-6)
+
+
+def test_rows_of_all_sizes_stand_side_by_side():
+  values = jnp.asarray(rows(SCALES, LARGE), jnp.float32)
+  np.testing.assert_allclose(scaled_norm(values), wanted(values), rtol=2e-6)
+
+
+@pytest.mark.parametrize("columns", [3, LARGE])
+def test_what_is_not_finite_stays_so_and_zero_is_zero(columns):
+  values = np.ones((4, columns), np.float32)
+  values[1] = 0
+  values[2, 1], values[3, 1] = np.nan, -np.inf
+  found = np.asarray(scaled_norm(jnp.asarray(values)))
+  np.testing.assert_allclose(found[:2], [np.sqrt(columns), 0], rtol=1e-6)
+  assert not np.isfinite(found[2:]).any()
+
+
+def test_axes_that_are_kept_stay():
+  cube = jnp.arange(24.0).reshape(2, 3, 4)
+  np.testing.assert_allclose(
+    scaled_norm(cube, 2), np.linalg.norm(cube, axis=2), rtol=1e-6
+  )
+  np.testing.assert_allclose(
+    scaled_norm(cube), np.linalg.norm(cube.reshape(2, 12), axis=1), rtol=1e-6
+  )
+  assert scaled_norm(jnp.zeros((2, 0))).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_norm_of_a_tree_is_that_of_all_its_entries(scale):
+  parts = rows([scale, scale / 10, scale * 1e-9], 7).astype(np.float32)
+  tree = {"a": jnp.asarray(parts[:2]), "b": {"c": jnp.asarray(parts[2])}}
+  np.testing.assert_allclose(global_norm(tree), wanted(parts.ravel()), rtol=2e-6)
+
+
+def test_double_precision_has_a_range_of_its_own():
+  with jax.enable_x64(True):
+    for scale in (1e-300, 1e-150, 1.0, 1e150, 1e300):
+      values = jnp.full((2, LARGE), scale)
+      np.testing.assert_allclose(
+        scaled_norm(values), np.full(2, scale * np.sqrt(LARGE)), rtol=1e-12
+      )
