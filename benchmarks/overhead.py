@@ -15,9 +15,12 @@ variant / the bare step, with its 95% bootstrap interval.
   everything   ... all three, and the norms of every leaf
   logged       everything in the last step of a dispatch: training as shipped
 
+  gradient     the gradient of a step, without its update
+
 The lag gain and the spectra are a program of their own, run every
 `diagnostics.lag_every` steps: `inspection` is its time over that of one bare step, and
-`share` what it adds to training at the config's interval.
+`share` what it adds to training at the config's interval. `exponents`, the eight
+largest Lyapunov exponents on four sequences, are another; `ratio` is over `gradient`.
 
 Writes FILE.json (rows), FILE.environment.json and FILE.svg.
 """
@@ -38,10 +41,14 @@ from benchmarks.interleave import rounds
 from benchmarks.overhead_figure import draw
 from benchmarks.overhead_programs import (
   BARE,
+  EXPONENTS,
+  GRADIENT,
   INSPECTION,
   LOGGED,
   READINGS,
   bare_step,
+  exponents_of,
+  gradient_step,
   inspection_of,
   make_run,
   shipped,
@@ -101,7 +108,9 @@ def measure(cell: str) -> list[dict[str, Any]]:
       "ledger": steps_of(whole, steps, plain_step),
       **{name: steps_of(run, steps, logged_step) for name, run in runs.items()},
       LOGGED: shipped(whole, steps),
+      GRADIENT: steps_of(whole, steps, gradient_step),
       INSPECTION: inspection_of(whole),
+      EXPONENTS: exponents_of(whole, 8, 4),
     }
     times = rounds(workers, _ROUNDS.value, _SECONDS.value)
   every = whole.config.diagnostics.lag_every

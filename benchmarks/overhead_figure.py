@@ -13,7 +13,7 @@ LIMITS = {"10%, asked of every step": 10, "3%, asked of training as shipped": 3}
 
 def draw(rows: Sequence[dict[str, Any]], path: pathlib.Path) -> None:
   """Writes an SVG: percent on top of the bare step, a line of marks a variant."""
-  rows = [row for row in rows if row["variant"] != "bare"]
+  rows = [row for row in rows if row["variant"] not in ("bare", "gradient")]
   variants = list(dict.fromkeys(row["variant"] for row in rows))
   cells = list(dict.fromkeys(row["cell"] for row in rows))
   with canvas(path, SIZE) as (_, (panel,)):

@@ -12,7 +12,9 @@ from benchmarks.serving import Here
 from configs import temporal_order
 from rnn_research.diagnostics import Reading
 from rnn_research.training.advance import advance_seed
+from rnn_research.training.exponents import compile_exponents
 from rnn_research.training.inspection import compile_inspect, inspection_batch
+from rnn_research.training.objective import differentiate
 from rnn_research.training.optimizer import make_hyper
 from rnn_research.training.program import Program
 from rnn_research.training.random_keys import seed_keys
@@ -20,11 +22,13 @@ from rnn_research.training.rows import spectrum_row
 from rnn_research.training.run import Run
 from rnn_research.training.start import start
 from rnn_research.training.state import make_state
-from rnn_research.training.step import plain_step
+from rnn_research.training.step import next_batch, plain_step
 
 BARE = "bare"
 LOGGED = "logged"
+GRADIENT = "gradient"
 INSPECTION = "inspection"
+EXPONENTS = "exponents"
 READINGS = {
   "adjoint": Reading(True, False, False),
   "saturation": Reading(False, True, False),
@@ -50,6 +54,14 @@ def bare_step(program: Program, state: Any, given: Any) -> tuple[Any]:
   """A step that keeps nothing but the state, so that nothing else is computed."""
   state, _ = plain_step(program, state, given)
   return (state,)
+
+
+def gradient_step(program: Program, state: Any, given: Any) -> tuple[Any, Any]:
+  """The gradient of a step's batch alone: nothing is moved."""
+  batch = next_batch(program, state, given)
+  keys = state.key, state.key
+  found = differentiate(program, program.model, state.params, batch, keys, 0.0)
+  return state._replace(step=state.step + 1), found.gradient
 
 
 def steps_of(run: Run, steps: int, step: Callable) -> Here:
@@ -88,6 +100,19 @@ def inspection_of(run: Run) -> Here:
     found = jax.block_until_ready(inspect(params, batch))
     spectrum_row(cells, jax.device_get(params))
     return found
+
+  way()
+  return Here([way])
+
+
+def exponents_of(run: Run, count: int, examples: int) -> Here:
+  """The largest Lyapunov exponents on some sequences."""
+  batch = inspection_batch(run.program, examples, None)
+  measure = compile_exponents(run.program, count)
+  params = jax.tree.map(lambda leaf: leaf[None], first_state(run).params)
+
+  def way():
+    return jax.block_until_ready(measure(params, batch))
 
   way()
   return Here([way])

@@ -10,6 +10,7 @@ import pytest
 from rnn_research.cells import GRU, LSTM, Elman, Initial
 from rnn_research.diagnostics import lyapunov_exponents, qr_interval
 from rnn_research.diagnostics.frames import orthonormalise, random_frame
+from rnn_research.diagnostics.lyapunov import _safe_interval
 from rnn_research.diagnostics.state import retrace
 from rnn_research.unroll import Trace
 from tests.laws.losses import unoptimised
@@ -102,7 +103,8 @@ def test_the_default_burn_in_is_a_fifth_and_at_least_twenty_steps(float64):
   for example, skipped in enumerate((20, 12)):
     for burn_in in (skipped - 1, skipped):
       found = measured(trace, 2, 1, burn_in, key=KEY)[:, example]
-      assert (found == by_default[:, example]).all() == (burn_in == skipped)
+      same = np.allclose(found, by_default[:, example], rtol=1e-9, atol=0)
+      assert same == (burn_in == skipped)
 
 
 def test_a_rank_that_is_lost_is_minus_infinity():
@@ -130,6 +132,36 @@ def test_a_safe_interval_changes_nothing(float64):
   np.testing.assert_allclose(
     measured(trace, 3, 7, 17, key=KEY), measured(trace, 3, 1, 21, key=KEY), rtol=1e-9
   )
+
+
+@pytest.mark.parametrize("cell, gain", [("elman", 1.5), ("elman", 0.3), ("lstm", 1.0)])
+def test_the_interval_that_is_found_on_the_way_changes_nothing(cell, gain):
+  """Against a QR behind every step, in double and in single precision."""
+  for dtype, tolerance in ((jnp.float64, 1e-9), (jnp.float32, 2e-5)):
+    with jax.enable_x64(dtype == jnp.float64):
+      trace = driven(cell, gain=gain)
+      assert jax.tree.leaves(trace.params)[0].dtype == dtype
+      every = measured(trace, 3, 1, 20, key=KEY)
+      found = measured(trace, 3, None, 20, key=KEY)
+      np.testing.assert_allclose(found, every, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+  "logs, wanted",
+  [
+    ([[0.0], [-0.5]], 6),
+    ([[0.0, 0.0], [-0.1, -1.0]], 3),
+    ([[0.0], [-20.0]], 1),
+    ([[0.0], [-np.inf]], 1),
+    ([[-np.inf], [-np.inf]], 1),
+    ([[0.2]], 10),
+  ],
+)
+def test_the_next_interval_keeps_half_of_what_is_allowed(logs, wanted):
+  """By the gap of one step, and of the same over four."""
+  logs = jnp.asarray(logs, jnp.float32)
+  assert _safe_interval(logs, jnp.ones((), int)) == wanted
+  assert _safe_interval(4 * logs, jnp.full((), 4)) == wanted
 
 
 @pytest.mark.parametrize(

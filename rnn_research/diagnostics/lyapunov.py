@@ -24,12 +24,13 @@ SHORTEST_BURN_IN = 20  # steps
 # to rounding: 16 in float32, 36 in float64, and most of them are to be kept.
 SPREAD = {4: 6.0, 8: 20.0}
 LONGEST_INTERVAL = 10
+RESERVE = 2  # the next steps may stretch so many times more than the last ones
 
 
 def lyapunov_exponents(
   trace: Trace,
   count: int,
-  interval: Int[Array, ""] | int = 1,
+  interval: Int[Array, ""] | int | None = None,
   burn_in: Int[Array, ""] | int | None = None,
   *,
   key: Key,
@@ -42,9 +43,10 @@ def lyapunov_exponents(
   Args:
     trace: the application of a cell; only its valid steps count.
     count: at most the entries of the state.
-    interval: q, steps from one QR to the next; `qr_interval` says how many are safe.
+    interval: q, steps from one QR to the next. None sets it anew behind every QR, by
+      the rule of `qr_interval` from what the steps since the one before have shown.
     burn_in: t0, valid steps in which the directions turn before they count, rounded
-      up to a multiple of the interval. None is max(20, T/5), at most T/2.
+      up to a multiple of a given interval. None is max(20, T/5), at most T/2.
     key: of the first directions.
 
   Returns:
@@ -54,35 +56,56 @@ def lyapunov_exponents(
   initial, path = retrace(trace)
   time = trace.xs.shape[0]
 
-  # Kept for a gradient are the frames; what made them is computed again.
-  @jax.checkpoint
-  def body(frame, step):
-    row, start, index = step
-    frame = push(trace, initial, start, row, frame)
-    due = ((index + 1) % interval == 0) | (index == time - 1)
-    return lax.cond(due, orthonormalise, _unmeasured, frame)
-
-  frame = random_frame(key, count, path)
-  steps = (path.rows, path.starts, jnp.arange(time))
-  _, logs = lax.scan(body, frame, steps)
-
   if burn_in is None:
     longest = jnp.maximum(SHORTEST_BURN_IN, path.valid // 5)
     skipped = jnp.minimum(longest, path.valid // 2)
   else:
     skipped = jnp.full_like(path.valid, burn_in)
   first = path.ends - path.valid + skipped
-  first = -(-first // interval) * interval
+
+  # Kept for a gradient are the frames; what made them is computed again.
+  @jax.checkpoint
+  def body(state, step):
+    frame, since, planned = state
+    row, start, index = step
+    frame = push(trace, initial, start, row, frame)
+    since = since + 1
+    due = (since >= planned) | (index == time - 1)
+    if interval is None:  # which leaves no step of the burn-in in what counts
+      due |= (index + 1 == first).any()
+    frame, logs = lax.cond(due, orthonormalise, _unmeasured, frame)
+    begin = index + 1 - since
+    if interval is None:
+      planned = jnp.where(
+        due, _safe_interval(logs, since).astype(planned.dtype), planned
+      )
+    return (frame, jnp.where(due, 0, since), planned), (logs, begin)
+
+  planned = jnp.asarray(1 if interval is None else interval, first.dtype)
+  state = random_frame(key, count, path), jnp.zeros_like(planned), planned
+  steps = (path.rows, path.starts, jnp.arange(time, dtype=first.dtype))
+  _, (logs, begins) = lax.scan(body, state, steps)
+
   # A logarithm belongs to all steps since the QR before it.
-  begun = jnp.arange(time)[:, None] // interval * interval >= first[None]
+  begun = begins[:, None] >= first[None]
   total = jnp.where(begun[:, None], logs, 0).sum(0)
-  number = path.ends - first
+  number = path.ends - jnp.where(begun, begins[:, None], time).min(0)
   mean = total / jnp.maximum(number, 1).astype(logs.dtype)[None]
   return jnp.where((number > 0)[None], mean, jnp.nan)
 
 
 def _unmeasured(frame):
   return frame, jnp.zeros_like(frame[..., 0])
+
+
+def _safe_interval(logs: Float[Array, "count batch"], steps: Array) -> Array:
+  """The rule of `qr_interval` inside a program, from the R of the last steps."""
+  gap = lax.stop_gradient((logs.max(0) - logs.min(0)).max()) / steps.astype(logs.dtype)
+  longest = SPREAD[logs.dtype.itemsize] / (RESERVE * jnp.maximum(gap, 1e-9))
+  # Where a direction is lost the gap is no number, or infinite.
+  return jnp.where(gap < jnp.inf, jnp.clip(longest, 1, LONGEST_INTERVAL), 1).astype(
+    jnp.int32
+  )
 
 
 def qr_interval(exponents: Float[AnyArray, "count ..."], dtype: str = "float32") -> int:

@@ -51,9 +51,11 @@ def compile_exponents(program: Program, count: int) -> Callable[..., Any]:
   return jax.jit(over_seeds(program.layout, one_seed))
 
 
-def largest_exponents(trace: Trace, count: int, key: Any) -> Array:
+def largest_exponents(
+  trace: Trace, count: int, key: Any, interval: int | None = None
+) -> Array:
   """`lyapunov_exponents`, as many as there are at most; (count, batch)."""
-  return lyapunov_exponents(trace, min(count, state_size(trace)), key=key)
+  return lyapunov_exponents(trace, min(count, state_size(trace)), interval, key=key)
 
 
 def state_size(trace: Trace) -> int:
