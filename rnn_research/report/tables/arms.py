@@ -8,29 +8,17 @@ from rnn_research.report.gains import first_event_gain, verdict
 from rnn_research.report.outcomes import outcome
 from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study
-from rnn_research.report.tables.markup import (
-  arm_name,
-  knob,
-  problem,
-  rate_bar,
-  table,
-  two_lines,
-)
+from rnn_research.report.tables.markup import arm_name, rate_bar, table, two_lines
 from rnn_research.report.verdict.records import PAGE, read_diagnosis
 
 HEADS = [
   "Arm",
   "Verdict",
-  "Problem",
-  "Knob",
   "Solved",
-  "Ever",
-  "Lost",
   "Step",
   "Gain at start",
   "Largest",
   "At end",
-  "Diverged",
 ]
 
 
@@ -46,9 +34,10 @@ def draw(study: Study) -> str:
     "Table #. Arms. Solved: seeds with held-out error below"
     f" {wording.percent(study.thresholds['solved_error'], 0)} at the last step,"
     " with the 95% Wilson interval of the rate; ever: at any evaluation; lost:"
-    " solved before, not at the end; step: median over seeds of the first of"
-    " three consecutive evaluations below it. Gain: log10 at the first event"
-    " (at the largest lag where none is known), mean over seeds of each seed's"
+    " solved before, not at the end; diverged: no longer finite; step: median over"
+    " seeds of the first of three consecutive evaluations below it. Gain: log10 at"
+    " the first event (at the largest lag where none is known), mean over seeds of each"
+    " seed's"
     " median example, with its t interval; the word below it says where that"
     f" interval lies against ±{decades:g} decades. Verdict: that word at the end;"
     " it leads to the run's own page.",
@@ -56,18 +45,21 @@ def draw(study: Study) -> str:
 
 
 def _row(arm: Arm, study: Study) -> list[str]:
-  left = [arm_name(arm), _verdict(arm, study), problem(arm), knob(arm)]
+  left = [f"{arm_name(arm)}{_setting(arm)}", _verdict(arm, study)]
   if arm.run is None:
-    return [*left, "<em>no run</em>", *[""] * (len(HEADS) - 5)]
+    return [*left, "<em>no run</em>", *[""] * (len(HEADS) - 3)]
   result = outcome(arm.run, study.thresholds["solved_error"])
   gain = first_event_gain(arm.run)
+  counts = [f"ever {int(result.ever.sum())}"]
   if result.count:
     colour = style.cell_style(arm.cell).colour
     solved = f"<b>{result.wins}</b> of {result.count}"
     solved += rate_bar(result.wins / result.count, *result.wilson, colour)
-    lost = str(result.lost)
+    counts.append(f"lost {result.lost}")
   else:
-    solved, lost = f"<em>{html.escape(arm.run.state)}</em>", "–"
+    solved = f"<em>{html.escape(arm.run.state)}</em>"
+  if arm.run.diverged:
+    counts.append(f"diverged {len(arm.run.diverged)}")
   gains = []
   for values in (gain.start, gain.largest, gain.end):
     text = two_lines(mean_interval(values))
@@ -75,13 +67,21 @@ def _row(arm: Arm, study: Study) -> list[str]:
     gains.append(text if word == wording.NONE else f"{text}<small>{word}</small>")
   return [
     *left,
-    solved,
-    str(int(result.ever.sum())),
-    lost,
+    f"{solved}<small>{', '.join(counts)}</small>",
     wording.steps(result.median_steps),
     *gains,
-    str(len(arm.run.diverged)),
   ]
+
+
+def _setting(arm: Arm) -> str:
+  """The problem, and the knob of the arm's family, in small print."""
+  lines = [arm.problem.replace("_", " ")]
+  if arm.length is not None:
+    lines[0] += f", T = {arm.length}"
+  if arm.knob is not None:
+    value = "" if arm.value is None else f" {arm.value:g}"
+    lines.append(f"{arm.knob.replace('_', ' ')}{value}")
+  return "".join(f"<small>{html.escape(line)}</small>" for line in lines)
 
 
 def _verdict(arm: Arm, study: Study) -> str:
