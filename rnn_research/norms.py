@@ -46,6 +46,22 @@ def global_norm(tree: Params | Array) -> Scalar:
   return lax.platform_dependent(jax.tree.leaves(tree), cpu=tried, default=scaled)
 
 
+def leaf_norms(tree: Params) -> Params:
+  """Euclidean norm of each leaf, in a tree of the same structure."""
+  leaves, structure = jax.tree.flatten(tree)
+
+  def scaled(leaves):
+    return jnp.stack([_scaled(leaf.reshape(-1)) for leaf in leaves])
+
+  def tried(leaves):
+    squares = jnp.stack([jnp.square(leaf).sum() for leaf in leaves])
+    return lax.cond(_safe(squares), lambda: jnp.sqrt(squares), lambda: scaled(leaves))
+
+  return jax.tree.unflatten(
+    structure, list(lax.platform_dependent(leaves, cpu=tried, default=scaled))
+  )
+
+
 def _scaled(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
   largest = jnp.abs(flat).max(-1, initial=0)
   scale = jnp.where(largest > 0, largest, 1)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research.norms import LARGE, global_norm, scaled_norm
+from rnn_research.norms import LARGE, global_norm, leaf_norms, scaled_norm
 
 SCALES = (1e-33, 1e-30, 1e-20, 1e-12, 1.0, 1e12, 1e25, 1e36)
 
@@ -59,6 +59,16 @@ def test_the_norm_of_a_tree_is_that_of_all_its_entries(scale):
   parts = rows([scale, scale / 10, scale * 1e-9], 7).astype(np.float32)
   tree = {"a": jnp.asarray(parts[:2]), "b": {"c": jnp.asarray(parts[2])}}
   np.testing.assert_allclose(global_norm(tree), wanted(parts.ravel()), rtol=2e-6)
+
+
+@pytest.mark.parametrize("scale", [0.0, *SCALES])
+def test_each_leaf_has_its_own_norm(scale):
+  """Whatever the others are like: one of them is of a size of its own."""
+  parts = rows([scale, 1.0, 1e-3], 7).astype(np.float32)
+  tree = {"a": jnp.asarray(parts[0]), "b": {"c": jnp.asarray(parts[1:])}}
+  found = jax.jit(leaf_norms)(tree)
+  np.testing.assert_allclose(found["a"], wanted(parts[0]), rtol=2e-6)
+  np.testing.assert_allclose(found["b"]["c"], wanted(parts[1:].ravel()), rtol=2e-6)
 
 
 def test_double_precision_has_a_range_of_its_own():

@@ -90,7 +90,7 @@ def test_page_compares_digits_with_the_linear_classifier(page):
   mean, low, high, _ = statistics.mean_interval(1 - errors_)
   ends = [wording.percent(x, 1) for x in (mean, low, high)]
   assert f"GRU on digits{ends[0]}{ends[1]} to {ends[2]}{ends[1]}" in page
-  assert "classifier's 95.0%, the interval of GRU on digits lies above it" in page
+  assert "classifier's 95.0%, by their intervals: GRU on digits lies above it" in page
 
 
 def test_page_counts_episodes(page, study_path):

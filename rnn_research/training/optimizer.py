@@ -124,12 +124,17 @@ def apply_update(
     "clipped": clipped.acted,
     "update_norm": update_norm,
     "update_relative": update_norm / global_norm(params),
-    "cosine": descent_cosine(update, gradient),
+    "cosine": descent_cosine(update, gradient, update_norm, before),
   }
   return Applied(moved, rule_state, update, clipped, entries)
 
 
-def descent_cosine(update: Params | Array, gradient: Params | Array) -> Scalar:
+def descent_cosine(
+  update: Params | Array,
+  gradient: Params | Array,
+  update_norm: Scalar,
+  gradient_norm: Scalar,
+) -> Scalar:
   """Cosine of an update (of all or one leaf) and the negative gradient; 0 if one is 0.
 
   Each side is divided by its norm first: a product of two could underflow.
@@ -138,8 +143,9 @@ def descent_cosine(update: Params | Array, gradient: Params | Array) -> Scalar:
   def unit(leaf, norm):
     return leaf / jnp.where(norm > 0, norm, 1)
 
-  norms = global_norm(update), global_norm(gradient)
   parts = jax.tree.map(
-    lambda x, y: jnp.sum(unit(x, norms[0]) * unit(y, norms[1])), update, gradient
+    lambda x, y: jnp.sum(unit(x, update_norm) * unit(y, gradient_norm)),
+    update,
+    gradient,
   )
   return -jnp.stack(jax.tree.leaves(parts)).sum()

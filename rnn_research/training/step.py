@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from rnn_research.array_types import Array, Params
 from rnn_research.cells import select
 from rnn_research.diagnostics import LayerReading, Omega, layer_reading
-from rnn_research.norms import scaled_norm
+from rnn_research.norms import leaf_norms
 from rnn_research.problem import Batch
 from rnn_research.training.objective import Found, differentiate
 from rnn_research.training.optimizer import (
@@ -79,14 +79,25 @@ def logged_step(
       layer: layer_reading(reading, found.traces[layer].lengths)
       for layer, reading in found.readings.items()
     }
-  before, gradient = state.params, found.gradient
+  norms = leaf_norms(
+    {
+      "gradients": found.gradient,
+      "clipped": applied.clipped.gradient,
+      "params": state.params,
+      "updates": applied.update,
+    }
+  )
+  cosines = jax.tree.map(
+    descent_cosine,
+    applied.update,
+    found.gradient,
+    norms["updates"],
+    norms["gradients"],
+  )
   detail = Detail(
-    gradients=leaf_norms(gradient),
-    clipped=leaf_norms(applied.clipped.gradient),
+    **{name: by_path(tree) for name, tree in norms.items()},
     demand=by_path(applied.clipped.demand),
-    params=leaf_norms(before),
-    updates=leaf_norms(applied.update),
-    cosines=by_path(jax.tree.map(descent_cosine, applied.update, gradient)),
+    cosines=by_path(cosines),
     layers=layers,
     omega=found.omega,
   )
@@ -100,11 +111,6 @@ def by_path(tree: Params) -> dict[str, Array]:
     jax.tree_util.keystr(path, simple=True, separator="/"): leaf
     for path, leaf in leaves
   }
-
-
-def leaf_norms(tree: Params) -> dict[str, Array]:
-  """The norm of each leaf, by slash path."""
-  return {path: scaled_norm(leaf, 0) for path, leaf in by_path(tree).items()}
 
 
 def attempt(

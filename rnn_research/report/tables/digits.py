@@ -53,8 +53,8 @@ def comparison(study: Study) -> str:
     for place, labels in places.items()
   ]
   return (
-    f"Against the linear classifier's {wording.percent(level, 1)}, the interval"
-    f" of {'; of '.join(words)} it."
+    f"Against the linear classifier's {wording.percent(level, 1)}, by their"
+    f" intervals: {'; '.join(words)} it."
     if words
     else f"The linear classifier reaches {wording.percent(level, 1)}."
   )
