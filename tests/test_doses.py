@@ -6,6 +6,7 @@ from absl.testing import flagsaver
 
 from experiments import cures
 from rnn_research.report.doses import responses
+from rnn_research.report.lead import sentence
 from rnn_research.report.records import Run, Series, Stack
 from rnn_research.report.study import THRESHOLDS, Arm, Study
 from rnn_research.validation import validate
@@ -89,3 +90,13 @@ def test_the_change_is_the_mean_of_paired_differences():
   np.testing.assert_allclose(found.change.mean, -np.mean(last - first))
   # All eight sign patterns: two of them are as extreme.
   np.testing.assert_allclose(found.p, 2 / 8)
+
+
+@pytest.mark.parametrize(
+  "toward, told", [("up", "1 of 1 cures"), ("down", "0 of 1 cures")]
+)
+def test_the_page_begins_with_what_moved_and_what_was_solved(toward, told):
+  text = sentence(a_study(toward, np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.1, 3.9])))
+  assert text.startswith(told)
+  assert ("not seen to: cure" in text) == (toward == "down")
+  assert text.endswith("under 1 of them, fewer under 0.")

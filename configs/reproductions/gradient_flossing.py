@@ -4,8 +4,9 @@
     --workdir=reproductions/flossing
 
 A tanh network whose first Lyapunov exponents are pushed to zero by 500 updates before
-it is trained, against the same network as drawn. Time: an hour on one core. Expected:
-with flossing the task is learned, without it the loss stays at ln 2 = 0.693.
+it is trained, against the same network as drawn. Time: 20 minutes on one core.
+Expected: with flossing the loss falls to nearly 0 in all seeds, without it most stay
+at ln 2 = 0.693; that more seeds succeed is not beyond chance.
 
 Published: "Gradient flossing: improving gradient descent through dynamic control of
 Jacobians", and its program: 80 units, gain 1, delay 10, batch 16, Adam 1e-3, clip 0.03,

@@ -3,6 +3,7 @@
 import math
 
 from rnn_research.report import wording
+from rnn_research.report.doses import Response, responses
 from rnn_research.report.gains import first_event_gain
 from rnn_research.report.outcomes import last_error, outcome
 from rnn_research.report.selection import (
@@ -17,6 +18,9 @@ from rnn_research.report.study import Arm, Study
 
 def sentence(study: Study) -> str:
   """One sentence; which one depends on what the study holds."""
+  cures = responses(study)
+  if cures:
+    return _doses(cures)
   arms = [arm for arm in headline_arms(study) if _gain(arm) is not None]
   if not arms:
     return _unfinished(study)
@@ -42,6 +46,20 @@ def sentence(study: Study) -> str:
     f"{start} {_left(default)} of the gradient is left before training in"
     f" {default.label}{_tally(default, study)}; with its {knob} at"
     f" {best.value:g} it is {_left(best)}{_tally(best, study)}{rest}."
+  )
+
+
+def _doses(cures: list[Response]) -> str:
+  """How many cures move their number, and what that is for the task."""
+  still = [cure.name for cure in cures if not cure.moved]
+  wins = [[dose.outcome.wins for dose in cure.doses] for cure in cures]
+  more = sum(own[-1] > own[0] for own in wins)
+  fewer = sum(own[-1] < own[0] for own in wins)
+  rest = f"; not seen to: {wording.listing(still)}" if still else ""
+  return (
+    f"{len(cures) - len(still)} of {len(cures)} cures move the number that they should"
+    f"{rest}. With the largest dose more seeds solve the task than with the smallest"
+    f" under {more} of them, fewer under {fewer}."
   )
 
 

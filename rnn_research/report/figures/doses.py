@@ -40,7 +40,7 @@ def draw(study: Study) -> Picture | None:
     figure,
     [
       "Dots, left axis: the number that each cure should move, mean over seeds and 95%"
-      " t interval; the arrow says where it should go.",
+      " t interval; the words over a panel say where it should go.",
       "Bars, right axis: share of seeds that solve the task at the end, with 95% Wilson"
       " interval.",
       "Settings from the smallest dose (left) to the largest.",
