@@ -6,12 +6,17 @@ import pytest
 
 from benchmarks.overhead_programs import (
   BARE,
+  EXPONENTS,
+  GRADIENT,
   INSPECTION,
   LOGGED,
+  READINGS,
   bare_step,
   first_state,
+  make_run,
 )
 from benchmarks.overhead_rows import make_rows, table
+from rnn_research.diagnostics.logged import logged_measure
 from rnn_research.training.start import start
 from rnn_research.training.step import logged_step, plain_step
 from tests.small_run import make_config
@@ -49,3 +54,22 @@ def test_the_bare_step_is_the_step(tmp_path):
   for step in (plain_step, logged_step):
     for found, wanted in zip(jax.tree.leaves(after(step)), bare, strict=True):
       np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_a_run_reads_what_its_variant_is_named_for(tmp_path):
+  for name, reading in READINGS.items():
+    run = make_run("rnn", 4, 12, reading, tmp_path / name)
+    assert logged_measure(reading) is not None
+    asked = run.config.diagnostics
+    assert (asked.adjoint, asked.saturation, asked.weights) == reading[:3]
+
+
+def test_exponents_are_set_against_a_gradient():
+  times = {
+    BARE: list(10 * ROUNDS),
+    GRADIENT: list(8 * ROUNDS),  # a dispatch of ten
+    EXPONENTS: list(0.4 * ROUNDS),  # half a gradient
+  }
+  *_, exponents = make_rows(times, every=50, steps=10)
+  assert exponents["ratio"] == pytest.approx(0.5)
+  assert exponents["share"] == pytest.approx(0.01)
