@@ -88,6 +88,21 @@ def clip(kind: str, title: str, paper: str, *bounds: float) -> Cure:
   return Cure(title, paper, "bound", tuple(settings), *UPDATE, "down", base)
 
 
+def omega(title: str, **more) -> Cure:
+  """One way to differentiate the regulariser, under SGD."""
+  return Cure(
+    title,
+    PASCANU,
+    "weight",
+    over("regularizer__omega", 1e-6, 0.1, 0.5, 2.0),
+    "|J'a|/|a| per step, at end",
+    "regularizer/ratio",
+    "end",
+    "one",
+    sets(optimizer__name="sgd", optimizer__learning_rate=0.02, **more),
+  )
+
+
 def cell(name: str, **more) -> Edit:
   """The base of a cure of one cell."""
   return sets(model__cell=name, **more)
@@ -109,31 +124,9 @@ CURES = {
     "down",
     EXPLODING,
   ),
-  "omega": Cure(
-    "Omega regulariser, recurrent",
-    PASCANU,
-    "weight",
-    over("regularizer__omega", 1e-6, 0.1, 0.5, 2.0),
-    "|J'a|/|a| per step, at end",
-    "regularizer/ratio",
-    "end",
-    "one",
-    sets(optimizer__name="sgd", optimizer__learning_rate=0.02),
-  ),
-  "omega_full": Cure(
-    "Omega regulariser, full gradient",
-    PASCANU,
-    "weight",
-    over("regularizer__omega", 1e-6, 0.1, 0.5, 2.0),
-    "|J'a|/|a| per step, at end",
-    "regularizer/ratio",
-    "end",
-    "one",
-    sets(
-      optimizer__name="sgd",
-      optimizer__learning_rate=0.02,
-      regularizer__omega_gradient="full",
-    ),
+  "omega": omega("Omega regulariser, recurrent"),
+  "omega_full": omega(
+    "Omega regulariser, full gradient", regularizer__omega_gradient="full"
   ),
   "flossing": Cure(
     "Gradient flossing before training",

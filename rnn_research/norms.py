@@ -7,6 +7,8 @@ two only if a sum came out where squares are lost. An accelerator would have to 
 for that decision.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -28,7 +30,7 @@ def scaled_norm(value: Float[Array, "..."], keep: int = 1) -> Float[Array, "..."
 
   def tried(flat):
     squares = jnp.square(flat).sum(-1)
-    return lax.cond(_safe(squares), lambda: jnp.sqrt(squares), lambda: _scaled(flat))
+    return _root(squares, lambda: _scaled(flat))
 
   return lax.platform_dependent(flat, cpu=tried, default=_scaled)
 
@@ -41,7 +43,7 @@ def global_norm(tree: Params | Array) -> Scalar:
 
   def tried(leaves):
     squares = jnp.stack([jnp.square(leaf).sum() for leaf in leaves]).sum()
-    return lax.cond(_safe(squares), lambda: jnp.sqrt(squares), lambda: scaled(leaves))
+    return _root(squares, lambda: scaled(leaves))
 
   return lax.platform_dependent(jax.tree.leaves(tree), cpu=tried, default=scaled)
 
@@ -55,7 +57,7 @@ def leaf_norms(tree: Params) -> Params:
 
   def tried(leaves):
     squares = jnp.stack([jnp.square(leaf).sum() for leaf in leaves])
-    return lax.cond(_safe(squares), lambda: jnp.sqrt(squares), lambda: scaled(leaves))
+    return _root(squares, lambda: scaled(leaves))
 
   return jax.tree.unflatten(
     structure, list(lax.platform_dependent(leaves, cpu=tried, default=scaled))
@@ -68,6 +70,13 @@ def _scaled(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
   ratio = flat / scale[..., None]
   # Only a true zero is zero: whatever is not finite must stay so.
   return jnp.where(largest == 0, 0, scale * jnp.sqrt(jnp.square(ratio).sum(-1)))
+
+
+def _root(
+  squares: Float[Array, "*kept"], otherwise: Callable[[], Array]
+) -> Float[Array, "*kept"]:
+  """The norms from their squares, or `otherwise` where one of these is not safe."""
+  return lax.cond(_safe(squares), lambda: jnp.sqrt(squares), otherwise)
 
 
 def _safe(squares: Float[Array, "..."]) -> Bool[Array, ""]:

@@ -76,9 +76,7 @@ def lyapunov_exponents(
     frame, logs = lax.cond(due, orthonormalise, _unmeasured, frame)
     begin = index + 1 - since
     if interval is None:
-      planned = jnp.where(
-        due, _safe_interval(logs, since).astype(planned.dtype), planned
-      )
+      planned = jnp.where(due, _safe_interval(logs, since), planned)
     return (frame, jnp.where(due, 0, since), planned), (logs, begin)
 
   planned = jnp.asarray(1 if interval is None else interval, first.dtype)
@@ -103,9 +101,8 @@ def _safe_interval(logs: Float[Array, "count batch"], steps: Array) -> Array:
   gap = lax.stop_gradient((logs.max(0) - logs.min(0)).max()) / steps.astype(logs.dtype)
   longest = SPREAD[logs.dtype.itemsize] / (RESERVE * jnp.maximum(gap, 1e-9))
   # Where a direction is lost the gap is no number, or infinite.
-  return jnp.where(gap < jnp.inf, jnp.clip(longest, 1, LONGEST_INTERVAL), 1).astype(
-    jnp.int32
-  )
+  safe = jnp.where(gap < jnp.inf, jnp.clip(longest, 1, LONGEST_INTERVAL), 1)
+  return safe.astype(steps.dtype)
 
 
 def qr_interval(exponents: Float[AnyArray, "count ..."], dtype: str = "float32") -> int:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
-from rnn_research.norms import global_norm, scaled_norm
+from rnn_research.norms import global_norm, leaf_norms, scaled_norm
 
 LEAST = 1e-3  # norm below which a unit's weights count as this large (AGC)
 
@@ -74,7 +74,7 @@ def _by_value(gradient, params, bound):
 
 
 def _by_leaf(gradient, params, bound):
-  norms = jax.tree.map(lambda g: scaled_norm(g, keep=0), gradient)
+  norms = leaf_norms(gradient)
   scaled = jax.tree.map(lambda g, norm: g * _factor(norm, bound), gradient, norms)
   return _by_part(gradient, scaled, norms, bound)
 
