@@ -19,10 +19,12 @@ from rnn_research.cells import Tape, select
 from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import (
+  Columns,
   as_rows,
   replay,
   replay_activation,
   transposed,
+  value_gradient,
   weight_gradient,
 )
 from rnn_research.unroll.scan import (
@@ -195,11 +197,9 @@ def _backward(plan, measure, saved, cotangents):
   )
   earlier, d_vectors, d_context, d_initial = state
   d_own, d_results = emitted[0].tree()
-  d_parts = [d_own]
+  d_parts = [Columns(d_own)] if d_own.shape[-1] else []
   if columns:
-    shared = d_results[cell.joined.product][..., :columns]
-    d_parts = [shared, d_own] if d_own.shape[-1] else [shared]
-  d_projections = jnp.concatenate(d_parts, -1) if columns else d_own
+    d_parts = [Columns(d_results[cell.joined.product], columns), *d_parts]
   readings = emitted[1]
 
   def multiplied(start, projection, results, recorded, noise):
@@ -220,19 +220,21 @@ def _backward(plan, measure, saved, cotangents):
       rows.noise,
     )
   if measure is not None:
+    d_projections = jnp.concatenate([part.cut() for part in d_parts], -1)
     after = measure.after(Stacked(d_projections, d_results, values, gates, readings))
     readings = Readings(readings, after)
 
   d_params = {
-    name: weight_gradient(operation, params[name], values[name], [d_results[name]])
+    name: weight_gradient(
+      operation, params[name], values[name], [Columns(d_results[name])]
+    )
     for name, operation in operations.items()
   }
   d_params["input"] = weight_gradient(
     cell.input_operation, params["input"], rows.xs, d_parts
   )
   d_params.update(pull_rows(d_vectors)[0])
-  project = jax.vmap(functools.partial(cell.project, weights["input"]))
-  d_xs = jax.vjp(project, rows.xs)[1](d_projections)[0]
+  d_xs = value_gradient(cell.input_operation, weights["input"], rows.xs, d_parts)
   d_rows = Rows(time=None, xs=d_xs, active=None, resets=None, noise=None)
   return d_params, d_rows, earlier, d_initial, d_context, readings
 

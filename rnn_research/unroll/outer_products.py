@@ -1,15 +1,17 @@
-"""The sum over time and batch of h (x) dz: the gradient of a dense kernel."""
+"""Sums over time and batch: of h (x) dz for a dense kernel, of dz for its bias."""
+
+import math
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType
 
 from rnn_research.array_types import Array
 
-# On CPU the product of more than so many entries is formed piece by piece: it copies
-# the values first, and pieces of this size find room in a core's cache.
+# A product over time and batch copies its values first, which is the faster way until
+# a factor outgrows the caches: from so many entries on both are left where they lie.
 LARGE = 1 << 22
-PIECE = 1 << 17
 
 
 def outer_products(values: Array, cotangents: Array, kernel: Array) -> Array:
@@ -21,50 +23,49 @@ def outer_products(values: Array, cotangents: Array, kernel: Array) -> Array:
     kernel: whose gradient this is a part of; gives dtype and sharding.
   """
   sharding = jax.typeof(kernel).sharding
-  explicit = jax.sharding.AxisType.Explicit in sharding.mesh.axis_types
+  explicit = AxisType.Explicit in sharding.mesh.axis_types
   dtype = max(values.dtype, cotangents.dtype, key=lambda dtype: dtype.itemsize)
   half = dtype.itemsize < 4
-
-  def at_once(values, cotangents):
-    # Written out: with the axes in this order no operand is copied (einsum's order
-    # is twice as slow on CPU), and unlike a reshape it keeps a batch that is sharded.
-    return lax.dot_general(
-      values.astype(dtype),
-      cotangents.astype(dtype),
-      (((0, 1), (0, 1)), ((), ())),
-      preferred_element_type=jnp.float32 if half else dtype,
-      out_sharding=sharding if explicit else None,
+  summed = (0, 1)
+  if max(values.size, cotangents.size) > LARGE and not _may_be_split(values):
+    # One axis is multiplied without a copy; of a batch that is split over devices,
+    # joining it with the time would gather all of it on each.
+    values, cotangents = (
+      leaf.reshape(-1, leaf.shape[-1]) for leaf in (values, cotangents)
     )
-
-  def in_pieces(values, cotangents):
-    steps = _divisor(values.shape[0], PIECE * values.shape[0] // values.size)
-    count = values.shape[0] // steps
-
-    def piece(total, number):
-      taken = [
-        lax.dynamic_slice_in_dim(leaf, number * steps, steps)
-        for leaf in (values, cotangents)
-      ]
-      return total + at_once(*taken), None
-
-    total = jnp.zeros(
-      (values.shape[-1], cotangents.shape[-1]), jnp.float32 if half else dtype
-    )
-    if steps * count < values.shape[0]:
-      total = at_once(values[count * steps :], cotangents[count * steps :])
-    return lax.scan(piece, total, jnp.arange(count))[0]
-
-  if explicit or values.size <= LARGE:
-    total = at_once(values, cotangents)
-  else:
-    total = lax.platform_dependent(values, cotangents, cpu=in_pieces, default=at_once)
+    summed = (0,)
+  # Written out: with the axes in this order no cotangent is copied (einsum's order is
+  # twice as slow on CPU).
+  total = lax.dot_general(
+    values.astype(dtype),
+    cotangents.astype(dtype),
+    ((summed, summed), ((), ())),
+    preferred_element_type=jnp.float32 if half else dtype,
+    out_sharding=sharding if explicit else None,
+  )
   return total.astype(kernel.dtype)
 
 
-def _divisor(time: int, most: int) -> int:
-  """The largest divisor of `time` up to `most`, unless it is half as large."""
-  most = min(max(1, most), time)
-  for steps in range(most, most // 2, -1):
-    if time % steps == 0:
-      return steps
-  return most
+def sum_of_steps(cotangents: Array) -> Array:
+  """Sums dz_t^b over all steps t and examples b, in float32 or wider.
+
+  Args:
+    cotangents: dz, (time, batch, columns).
+  """
+  # Over time as a product with ones: the plain sum takes longer on CPU. Not over both,
+  # as a split batch is then added up within each device first.
+  half = cotangents.dtype.itemsize < 4
+  of_examples = lax.dot_general(
+    jnp.ones(len(cotangents), cotangents.dtype),
+    cotangents,
+    (((0,), (0,)), ((), ())),
+    preferred_element_type=jnp.float32 if half else cotangents.dtype,
+  )
+  return of_examples.sum(0)
+
+
+def _may_be_split(values: Array) -> bool:
+  """Whether the compiler may lay them on several devices; seeds are split by hand."""
+  mesh = jax.typeof(values).sharding.mesh
+  sizes = zip(mesh.axis_types, mesh.axis_sizes, strict=True)
+  return math.prod(size for kind, size in sizes if kind != AxisType.Manual) > 1

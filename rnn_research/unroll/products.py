@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from rnn_research.array_types import Array, Params
 from rnn_research.cells import dense, identity
 from rnn_research.cells.cell import Operation
-from rnn_research.unroll.outer_products import outer_products
+from rnn_research.unroll.outer_products import outer_products, sum_of_steps
 
 
 def as_rows(vectors: Params, rank: int) -> Params:
@@ -83,6 +83,31 @@ SLOPES = {
 }
 
 
+class Columns(NamedTuple):
+  """The first columns of what the backward scan has stacked.
+
+  Attributes:
+    stacked: (time, batch, ...).
+    count: of the last axis; None is all.
+  """
+
+  stacked: Array
+  count: int | None = None
+
+  def cut(self) -> Array:
+    """These columns alone."""
+    return self.stacked[..., : self.count]
+
+
+def every_step(operation: Operation, weights: Params, values: Any) -> Array:
+  """The operation on the values of all steps."""
+  return jax.vmap(functools.partial(operation, weights))(values)
+
+
+def _side_by_side(parts: Sequence[Columns]) -> Array:
+  return jnp.concatenate([part.cut() for part in parts], -1)
+
+
 def _of_type(gradient: Array, parameter: Array) -> Array:
   """Gives a hand-written gradient its parameter's type.
 
@@ -94,7 +119,7 @@ def _of_type(gradient: Array, parameter: Array) -> Array:
 
 
 def weight_gradient(
-  operation: Operation, weights: Params, values: Any, cotangents: Sequence[Array]
+  operation: Operation, weights: Params, values: Any, cotangents: Sequence[Columns]
 ) -> Params:
   """Gradient of one weight from all time steps at once.
 
@@ -105,27 +130,48 @@ def weight_gradient(
     operation: of the weight.
     weights: its parameters.
     values: what it multiplied, leaves (time, batch, ...).
-    cotangents: of its results, (time, batch, ...), in one or several parts that stand
-      side by side on the last axis.
+    cotangents: of its results, in one or several parts that stand side by side on the
+      last axis.
   """
   if operation is not dense:
-
-    def every_step(w):
-      return jax.vmap(functools.partial(operation, w))(values)
-
-    return jax.vjp(every_step, weights)[1](jnp.concatenate(cotangents, -1))[0]
+    _, pull = jax.vjp(lambda w: every_step(operation, w, values), weights)
+    return pull(_side_by_side(cotangents))[0]
   kernel = weights["kernel"]
-  parts = [outer_products(values, part, kernel) for part in cotangents]
+  parts = [outer_products(values, part.cut(), kernel) for part in cotangents]
   total = jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
   gradient = {"kernel": _of_type(total, kernel)}
   if "bias" in weights:
     bias = weights["bias"]
-    missing = kernel.shape[-1] - bias.shape[-1]
-    if missing:
-      cotangents = [jnp.concatenate(cotangents, -1)[..., missing:]]
-    # A sum as a product with ones: the plain sum copies its operand on CPU.
-    ones = jnp.ones_like(cotangents[0][..., :1])
-    sums = [outer_products(ones, part, kernel)[0] for part in cotangents]
+    # Cut behind the sum: cutting what is stacked copies it.
+    sums = [sum_of_steps(part.stacked)[: part.count] for part in cotangents]
     total = jnp.concatenate(sums) if len(sums) > 1 else sums[0]
-    gradient["bias"] = _of_type(total.astype(bias.dtype), bias)
+    own = total[kernel.shape[-1] - bias.shape[-1] :]
+    gradient["bias"] = _of_type(own.astype(bias.dtype), bias)
   return gradient
+
+
+def value_gradient(
+  operation: Operation, weights: Params, values: Any, cotangents: Sequence[Columns]
+) -> Any:
+  """Gradient of what one weight multiplied, all time steps at once.
+
+  Args:
+    operation: of the weight.
+    weights: its parameters, as the forward pass rounded them.
+    values: what it multiplied, leaves (time, batch, ...).
+    cotangents: as above.
+  """
+  if operation is not dense:
+    _, pull = jax.vjp(lambda v: every_step(operation, weights, v), values)
+    return pull(_side_by_side(cotangents))[0]
+  # A product a part: side by side they would be stacked once more.
+  kernel, total, first = weights["kernel"], None, 0
+  for part in cotangents:
+    cotangent = part.cut()
+    last = first + cotangent.shape[-1]
+    columns = {"kernel": kernel[:, first:last]}
+    _, pull = jax.vjp(functools.partial(every_step, dense, columns), values)
+    (gradient,) = pull(cotangent)
+    total = gradient if total is None else total + gradient
+    first = last
+  return total
