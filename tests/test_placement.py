@@ -39,24 +39,29 @@ def layout_on(monkeypatch):
 
 
 @pytest.mark.parametrize(
-  ("seeds", "batch", "devices", "mesh"),
+  ("seeds", "batch", "devices", "on_cpu", "elsewhere"),
   [
-    (1, 32, 1, (1, 1)),
-    (1, 32, 2, (1, 2)),
-    (2, 32, 2, (2, 1)),
-    (3, 32, 2, (1, 2)),  # 3 seeds don't divide: the batch is split
-    (3, 5, 2, (1, 1)),  # nor does the batch: one device is left idle
-    (10, 32, 4, (2, 2)),
-    (6, 20, 8, (2, 4)),
-    (4, 6, 8, (4, 2)),
-    (12, 7, 8, (4, 1)),
+    (1, 32, 1, (1, 1), (1, 1)),
+    (1, 32, 2, (1, 2), (1, 2)),
+    (2, 32, 2, (2, 1), (2, 1)),
+    (3, 32, 2, (2, 1), (1, 2)),  # 2 and 1; or 3 don't divide: the batch is split
+    (3, 5, 2, (2, 1), (1, 1)),  # nor does the batch: one device is left idle
+    (10, 32, 4, (4, 1), (2, 2)),
+    (5, 32, 4, (3, 1), (1, 4)),  # a fourth would have nothing to do
+    (6, 20, 8, (6, 1), (2, 4)),
+    (4, 6, 8, (4, 2), (4, 2)),
+    (3, 6, 8, (3, 2), (1, 2)),
+    (12, 7, 8, (6, 1), (4, 1)),
   ],
 )
-def test_seeds_first_then_the_batch(seeds, batch, devices, mesh, layout_on):
-  layout = layout_on(seeds, batch, devices)
-  assert layout.mesh.axis_names == ("seed", "batch")
-  assert layout.mesh.devices.shape == mesh
-  assert layout.devices == mesh[0] * mesh[1]
+def test_seeds_first_then_the_batch(
+  seeds, batch, devices, on_cpu, elsewhere, layout_on
+):
+  for platform, mesh in (("cpu", on_cpu), ("gpu", elsewhere)):
+    layout = layout_on(seeds, batch, devices, platform)
+    assert layout.mesh.axis_names == ("seed", "batch")
+    assert layout.mesh.devices.shape == mesh
+    assert layout.devices == mesh[0] * mesh[1]
 
 
 @pytest.mark.parametrize(("platform", "loop"), [("cpu", "map"), ("gpu", "vmap")])
@@ -85,7 +90,18 @@ def test_seeds_lie_where_they_are_trained():
   assert shards(place_shared(even, numbers[:3])) == whole
 
 
-@pytest.mark.parametrize("seeds", [1, 3, 4])
+def test_a_device_may_have_a_seed_less():
+  """No more than three seeds one after another: five on two devices."""
+  layout = make_layout(5, 8, jax.devices())
+  assert (dict(layout.mesh.shape), layout.spare) == ({"seed": 2, "batch": 1}, 1)
+  own = place_seeds(layout, jnp.arange(5.0))
+  program = jax.jit(over_seeds(layout, lambda own, shared: jnp.sin(own)))
+  found = program(own, None)
+  np.testing.assert_array_equal(found, jnp.sin(jnp.arange(5.0)))
+  assert "f32[3]" in program.lower(own, None).compile().as_text()
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 4, 5])
 @pytest.mark.parametrize("loop", ["map", "vmap"])
 def test_every_seed_gets_its_own_and_what_is_shared(seeds, loop):
   layout = make_layout(seeds, 8, jax.devices(), loop)

@@ -19,14 +19,21 @@ class Layout(NamedTuple):
   """How S seeds of a batch lie on the devices; static.
 
   Attributes:
+    seeds: S; the last of the devices may have fewer than the others.
     mesh: axes "seed" and "batch".
     loop: the seeds of one device run one after another ("map") or side by side
       ("vmap"). Batched products with one matrix a seed are slow on CPU, while one
       seed's matrices stay in its cache; GPU and TPU want them side by side.
   """
 
+  seeds: int
   mesh: Mesh
   loop: Loop
+
+  @property
+  def spare(self) -> int:
+    """Places for a seed that nobody needs."""
+    return -self.seeds % self.mesh.shape["seed"]
 
   @property
   def devices(self) -> int:
@@ -42,7 +49,11 @@ class Layout(NamedTuple):
 def make_layout(
   seeds: int, batch: int, devices: Sequence[jax.Device], loop: str = "auto"
 ) -> Layout:
-  """Splits the seeds over as many devices as divide them, the batch over the rest.
+  """Splits the seeds over the devices, and the batch over those that are left.
+
+  On CPU as many as it takes to have the fewest seeds on each, the last with fewer than
+  the others: there a device that idles for a while costs less than the exchange of a
+  split batch. Elsewhere as many devices as divide the seeds.
 
   Args:
     seeds: independent trainings.
@@ -50,7 +61,11 @@ def make_layout(
     devices: those to use; a platform is read from them, never guessed.
     loop: "map", "vmap", or "auto" for the one that suits the platform.
   """
-  over_seeds = math.gcd(seeds, len(devices))
+  on_cpu = devices[0].platform == "cpu"
+  if on_cpu:
+    over_seeds = math.ceil(seeds / math.ceil(seeds / len(devices)))
+  else:
+    over_seeds = math.gcd(seeds, len(devices))
   over_batch = math.gcd(batch, len(devices) // over_seeds)
   used = np.array(devices[: over_seeds * over_batch])
   mesh = Mesh(
@@ -59,8 +74,8 @@ def make_layout(
     axis_types=(AxisType.Auto, AxisType.Auto),
   )
   if loop == "auto":
-    loop = "map" if devices[0].platform == "cpu" else "vmap"
-  return Layout(mesh, loop)
+    loop = "map" if on_cpu else "vmap"
+  return Layout(seeds, mesh, loop)
 
 
 def over_seeds(
@@ -79,7 +94,7 @@ def over_seeds(
       return lax.map(one, stacked)
     return jax.vmap(one)(stacked)
 
-  return jax.shard_map(
+  mapped = jax.shard_map(
     on_device,
     mesh=layout.mesh,
     in_specs=(P("seed"), P()),
@@ -87,6 +102,16 @@ def over_seeds(
     axis_names={"seed"},
     check_vma=False,
   )
+  if not layout.spare:
+    return mapped
+
+  def filled_up(stacked, shared):
+    # The last seed once more for every spare place, which takes no time of others.
+    places = np.minimum(np.arange(layout.seeds + layout.spare), layout.seeds - 1)
+    found = mapped(jax.tree.map(lambda leaf: leaf[places], stacked), shared)
+    return jax.tree.map(lambda leaf: leaf[: layout.seeds], found)
+
+  return filled_up
 
 
 def split_batch(layout: Layout, batch: Batch) -> Batch:
@@ -104,12 +129,13 @@ def split_batch(layout: Layout, batch: Batch) -> Batch:
 
 
 def seed_sharding(layout: Layout) -> NamedSharding:
-  """Where arrays with a leading seed axis lie.
+  """Where arrays with a leading seed axis lie: cut along it, or whole on every device.
 
-  Programs that return the state ask for it: left to the compiler, the same place may
-  come back under another name, and what it is given to would be compiled again.
+  They are whole where some device has a spare place. Programs that return the state
+  ask for it: left to the compiler, the same place may come back under another name, and
+  what it is given to would be compiled again.
   """
-  return NamedSharding(layout.mesh, P("seed"))
+  return NamedSharding(layout.mesh, P() if layout.spare else P("seed"))
 
 
 def place_seeds(layout: Layout, tree: Any) -> Any:

@@ -65,6 +65,4 @@ def test_a_split_batch_is_not_gathered(monkeypatch):
   arguments = (*jax.device_put((values, cotangents), split), kernel)
   program = compiled(outer_products, arguments)
   assert "all-gather" not in program.as_text()
-  assert_close(
-    program(*arguments), jnp.einsum("tbi,tbo->io", values, cotangents), 1e-6
-  )
+  assert_close(program(*arguments), jnp.einsum("tbi,tbo->io", values, cotangents), 1e-6)
