@@ -57,7 +57,7 @@ from benchmarks.overhead_programs import (
 from benchmarks.overhead_rows import make_rows, table
 from benchmarks.progress import time_left
 from rnn_research import command
-from rnn_research.training.devices import keep_freed_memory
+from rnn_research.training.devices import suit_cpu
 from rnn_research.training.step import logged_step, plain_step
 
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file to write.", required=True)
@@ -75,7 +75,7 @@ def main(_) -> int:
   names = read_names("--cells", _CELLS.value, CELLS)
   jax.config.update("jax_platforms", "cpu")
   jax.config.update("jax_num_cpu_devices", 1)
-  keep_freed_memory()  # as every training does
+  suit_cpu()  # as every training does
   packages = ("rnn_research", "jax", "jaxlib", "flax", "optax")
   environment = machine.describe() | {
     "versions": {p: metadata.version(p) for p in packages}

@@ -21,7 +21,7 @@ from benchmarks.interleave import Worker
 from benchmarks.scaling_programs import Subject, make
 from benchmarks.serving import Here, answer_lines, answers_only
 from rnn_research import command
-from rnn_research.training.devices import keep_freed_memory
+from rnn_research.training.devices import suit_cpu
 
 PACKAGES = ("rnn_research", "jax", "jaxlib")
 
@@ -67,7 +67,7 @@ class One:
 def main(_) -> int:
   """Serves on stdin and stdout."""
   answers = answers_only()
-  keep_freed_memory()  # as every training does
+  suit_cpu()  # as every training does
   versions = {package: metadata.version(package) for package in PACKAGES}
   answer_lines(Programs().carry_out, {"versions": versions}, sys.stdin, answers)
   return 0

@@ -6,7 +6,7 @@ from jax.sharding import PartitionSpec as P
 
 from benchmarks.libraries import on_jax
 from rnn_research.cells import CELLS
-from rnn_research.training.devices import keep_freed_memory
+from rnn_research.training.devices import suit_cpu
 from rnn_research.training.placement import make_layout
 from rnn_research.unroll import unroll
 
@@ -19,7 +19,7 @@ def make(cell, shape, direction, devices):
   With several devices, the process is set up as a training's is.
   """
   if devices > 1:
-    keep_freed_memory()
+    suit_cpu()
   layout = make_layout(1, shape.batch, jax.devices()[:devices])
   everywhere = NamedSharding(layout.mesh, P())
   split = NamedSharding(layout.mesh, P(None, "batch"))

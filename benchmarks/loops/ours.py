@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.loops import Loop
 from benchmarks.loops.entries import config_of
+from rnn_research.training.devices import suit_cpu
 from rnn_research.training.start import start
 
 PACKAGES = ("rnn_research", "jax", "jaxlib", "flax", "optax", "grain")
@@ -22,7 +23,12 @@ ENDLESS = 10**8
 
 
 def make(entry, devices):
-  """A run in a folder of its own, on all devices of this process."""
+  """A run in a folder of its own, on all devices of this process.
+
+  With several devices, the process is set up as a training's is.
+  """
+  if devices > 1:
+    suit_cpu()
   held = _HeldRun(_config(entry))
   return Loop([held.train], held.losses, held.waited, held.close)
 
