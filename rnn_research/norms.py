@@ -3,11 +3,11 @@
 The largest entry is divided out before squaring, so a norm is right down to the
 smallest normal float instead of its square root. That takes two passes. On CPU the
 plain sum of squares is tried first, where there is enough to gain: one pass, and the
-two only if a sum came out where squares are lost. An accelerator would have to wait
-for that decision.
+others only if a sum came out where squares are lost and not all of it is zero, as the
+first state of a sequence is. An accelerator would have to wait for that decision.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ def scaled_norm(value: Float[Array, "..."], keep: int = 1) -> Float[Array, "..."
 
   def tried(flat):
     squares = jnp.square(flat).sum(-1)
-    return _root(squares, lambda: _scaled(flat))
+    return _root(squares, lambda: _largest(flat), lambda: _scaled(flat))
 
   return lax.platform_dependent(flat, cpu=tried, default=_scaled)
 
@@ -43,7 +43,7 @@ def global_norm(tree: Params | Array) -> Scalar:
 
   def tried(leaves):
     squares = jnp.stack([jnp.square(leaf).sum() for leaf in leaves]).sum()
-    return _root(squares, lambda: scaled(leaves))
+    return _root(squares, lambda: _largest_of(leaves).max(), lambda: scaled(leaves))
 
   return lax.platform_dependent(jax.tree.leaves(tree), cpu=tried, default=scaled)
 
@@ -57,7 +57,7 @@ def leaf_norms(tree: Params) -> Params:
 
   def tried(leaves):
     squares = jnp.stack([jnp.square(leaf).sum() for leaf in leaves])
-    return _root(squares, lambda: scaled(leaves))
+    return _root(squares, lambda: _largest_of(leaves), lambda: scaled(leaves))
 
   return jax.tree.unflatten(
     structure, list(lax.platform_dependent(leaves, cpu=tried, default=scaled))
@@ -65,26 +65,50 @@ def leaf_norms(tree: Params) -> Params:
 
 
 def _scaled(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
-  largest = jnp.abs(flat).max(-1, initial=0)
+  largest = _largest(flat)
   scale = jnp.where(largest > 0, largest, 1)
   ratio = flat / scale[..., None]
   # Only a true zero is zero: whatever is not finite must stay so.
   return jnp.where(largest == 0, 0, scale * jnp.sqrt(jnp.square(ratio).sum(-1)))
 
 
+def _largest(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
+  return jnp.abs(flat).max(-1, initial=0)
+
+
+def _largest_of(leaves: Sequence[Array]) -> Array:
+  return jnp.stack([_largest(leaf.reshape(-1)) for leaf in leaves])
+
+
 def _root(
-  squares: Float[Array, "*kept"], otherwise: Callable[[], Array]
+  squares: Float[Array, "*kept"],
+  largest: Callable[[], Array],
+  otherwise: Callable[[], Array],
 ) -> Float[Array, "*kept"]:
-  """The norms from their squares, or `otherwise` where one of these is not safe."""
-  return lax.cond(_safe(squares), lambda: jnp.sqrt(squares), otherwise)
+  """The norms from their squares where all are safe.
+
+  Args:
+    squares: their sums.
+    largest: entries in each sum, asked for only if one of them isn't safe.
+    otherwise: the norms, if one of those is not zero either.
+  """
+
+  def root():
+    return jnp.sqrt(squares)
+
+  def doubtful():
+    return lax.cond((safe | (largest() == 0)).all(), root, otherwise)
+
+  safe = _safe(squares)
+  return lax.cond(safe.all(), root, doubtful)
 
 
-def _safe(squares: Float[Array, "..."]) -> Bool[Array, ""]:
-  """Whether no sum of squares lost a part that counts, or overflowed.
+def _safe(squares: Float[Array, "*kept"]) -> Bool[Array, "*kept"]:
+  """Which sums of squares lost no part that counts, and didn't overflow.
 
   What underflows is a square below 2**-149 in float32, and the least sum that passes is
   2**-80: all that can be lost of it lies far below its last digit.
   """
   most = jnp.finfo(squares.dtype).maxexp
   low, high = 2.0 ** (-5 * most // 8), 2.0 ** (7 * most // 8)
-  return ((squares > low) & (squares < high)).all()
+  return (squares > low) & (squares < high)

@@ -43,6 +43,13 @@ def test_what_is_not_finite_stays_so_and_zero_is_zero(columns):
   assert not np.isfinite(found[2:]).any()
 
 
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_row_of_zeros_does_not_decide_for_the_others(scale):
+  """Nor do they for it: its squares say nothing, and its entries are looked at."""
+  values = jnp.asarray(rows([scale, 0.0, scale], LARGE), jnp.float32)
+  np.testing.assert_allclose(jax.jit(scaled_norm)(values), wanted(values), rtol=2e-6)
+
+
 def test_axes_that_are_kept_stay():
   cube = jnp.arange(24.0).reshape(2, 3, 4)
   np.testing.assert_allclose(
