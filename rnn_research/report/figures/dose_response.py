@@ -26,14 +26,16 @@ def draw(study: Study) -> Picture | None:
   results = {
     arm.name: outcome(arm.run, threshold) for arm in with_runs(study, "synthetic")
   }
-  arms = [arm for arm in with_runs(study, "synthetic") if _shown(arm, results)]
-  if len(arms) < 2:
+  arms = _told_apart(
+    [arm for arm in with_runs(study, "synthetic") if _shown(arm, results)]
+  )
+  tasks = sorted({_task(arm) for arm in arms})
+  if all(sum(_task(arm) == task for arm in arms) < 2 for task in tasks):
     return None
-  tasks = sorted({(arm.problem, arm.length or 0) for arm in arms})
   figure = Figure(figsize=(style.WIDTH, 4.0), layout="constrained")
   grid = figure.subplots(1, len(tasks), sharex=True, sharey=True, squeeze=False)
   for axes, task in zip(grid.flat, tasks, strict=True):
-    here = [arm for arm in arms if (arm.problem, arm.length or 0) == task]
+    here = [arm for arm in arms if _task(arm) == task]
     for family in families(here):
       _family(axes, family, results)
     axes.set_title(f"{task[0].replace('_', ' ')}, T = {task[1]}")
@@ -56,6 +58,27 @@ def draw(study: Study) -> Picture | None:
     LIMITS,
     tuple(arms),
   )
+
+
+def _task(arm: Arm) -> tuple[str, int]:
+  return arm.problem, arm.length or 0
+
+
+def _told_apart(arms: list[Arm]) -> list[Arm]:
+  """Of arms that neither a knob nor the cell distinguishes, the first.
+
+  They would lie on each other here, as ways of clipping do that start from the same
+  weights: the table of arms has them all.
+  """
+  found, seen = [], set()
+  for arm in arms:
+    key = (*_task(arm), arm.cell)
+    if arm.knob is None and key in seen:
+      continue
+    if arm.knob is None:
+      seen.add(key)
+    found.append(arm)
+  return found
 
 
 def _shown(arm: Arm, results: dict[str, Outcome]) -> bool:
@@ -168,8 +191,8 @@ def contrast(arms: list[Arm], results: dict[str, Outcome]) -> list[str]:
 
 def _caption(arms: list[Arm], results: dict[str, Outcome]) -> tuple[str, ...]:
   sentences = contrast(arms, results)
-  for task in sorted({(arm.problem, arm.length or 0) for arm in arms}):
-    here = [arm for arm in arms if (arm.problem, arm.length or 0) == task]
+  for task in sorted({_task(arm) for arm in arms}):
+    here = [arm for arm in arms if _task(arm) == task]
     parts = []
     for arm in here:
       low, high = map(wording.percent, results[arm.name].wilson)
