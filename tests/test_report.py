@@ -15,7 +15,7 @@ import pytest
 
 from rnn_research import errors, report
 from rnn_research.report import comparisons, statistics, wording
-from rnn_research.report.figures import dose_response
+from rnn_research.report.figures import dose_response, learning_curves
 from rnn_research.report.gains import first_event_gain
 from rnn_research.report.outcomes import outcome
 from rnn_research.report.selection import headline_arms
@@ -257,6 +257,15 @@ def test_dose_response_leaves_out_what_it_cannot_tell_apart(tmp_path):
   study = read_study(fake_study.write_study(tmp_path / "others", others))
   shown = [arm.name for arm in dose_response.draw(study).arms]
   assert shown == ["gru_0", "rnn_1", "rnn_03"]
+
+
+def test_learning_curves_that_look_alike_have_a_panel_each(tmp_path):
+  gru = fake_study.ARMS[3]
+  alike = [gru._replace(name=f"gru_{n}", label=f"way {n}") for n in range(5)]
+  for arms, panels in ((alike[:3], 1), (alike, 5), (fake_study.ARMS[:5], 1)):
+    path = fake_study.write_study(tmp_path / f"{arms[-1].name}", tuple(arms))
+    axes = learning_curves.draw(read_study(path)).figure.axes
+    assert len([one for one in axes if one.get_visible()]) == panels
 
 
 def test_a_directory_that_is_neither_is_a_user_error(tmp_path):

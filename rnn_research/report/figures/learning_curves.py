@@ -1,17 +1,27 @@
 """Fig. 5: held-out error against training step, with intervals over seeds."""
 
+from collections import Counter
+
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from rnn_research.report import style, wording
+from rnn_research.report.figures.held_out_error import (
+  digits_levels,
+  line,
+  synthetic_levels,
+)
 from rnn_research.report.outcomes import last_error
 from rnn_research.report.picture import Picture
-from rnn_research.report.records import Series
 from rnn_research.report.selection import family_of, with_runs
 from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study
+
+ALIKE = 3  # lines of one look in a panel that a reader may still take for each other
+ACROSS = 4  # panels in a row
+DASHES = ("-", "--", ":", "-.")
 
 LIMITS = (
   "what another learning rate or budget would give. Where some seeds solve the"
@@ -21,21 +31,8 @@ LIMITS = (
 )
 
 
-def band(
-  series: Series,
-) -> tuple[
-  Float[np.ndarray, "steps"],
-  Float[np.ndarray, "steps"],
-  Float[np.ndarray, "steps"],
-]:
-  """Mean over seeds with the ends of its 95% t interval, row by row."""
-  rows = [mean_interval(values) for values in series.values]
-  columns = np.array([row[:3] for row in rows]).reshape(-1, 3)
-  return columns[:, 0], columns[:, 1], columns[:, 2]
-
-
 def draw(study: Study) -> Picture | None:
-  """One panel per problem; a line per arm."""
+  """One panel per problem and a line per arm; if these look alike, a panel each."""
   arms = [
     arm
     for arm in with_runs(study)
@@ -43,26 +40,7 @@ def draw(study: Study) -> Picture | None:
   ]
   if not arms:
     return None
-  problems = list({_panel(arm): None for arm in arms})
-  figure = Figure(figsize=(style.WIDTH, 4.2), layout="constrained")
-  grid = figure.subplots(1, len(problems), squeeze=False)
-  for axes, problem in zip(grid.flat, problems, strict=True):
-    here = [arm for arm in arms if _panel(arm) == problem]
-    for arm in here:
-      _line(axes, arm, here)
-    if here[0].group == "digits":
-      _digits(axes, study)
-    else:
-      _synthetic(axes, here[0], study)
-    axes.set_title(problem)
-    axes.set_xlabel("training step")
-    axes.set_xlim(left=0)
-    axes.legend(
-      loc="upper center",
-      bbox_to_anchor=(0.5, -0.16),
-      ncols=2 if len(problems) > 1 else 3,
-    )
-  grid[0, 0].set_ylabel("held-out error (fraction of sequences)")
+  figure = _apart(arms, study) if _alike(arms) else _together(arms, study)
   return Picture(
     "learning_curves",
     _title(arms),
@@ -73,67 +51,86 @@ def draw(study: Study) -> Picture | None:
   )
 
 
+def _alike(arms: list[Arm]) -> bool:
+  """Whether more lines of one look would share a panel than a legend can tell."""
+  if any(arm.group != "synthetic" for arm in arms):  # digits have another axis
+    return False
+  looks = Counter((_panel(a), a.cell, a.knob, a.value) for a in arms)
+  return max(looks.values()) > ALIKE
+
+
+def _together(arms: list[Arm], study: Study) -> Figure:
+  """A panel per problem."""
+  problems = list({_panel(arm): None for arm in arms})
+  figure = Figure(figsize=(style.WIDTH, 4.2), layout="constrained")
+  grid = figure.subplots(1, len(problems), squeeze=False)
+  for axes, problem in zip(grid.flat, problems, strict=True):
+    here = [arm for arm in arms if _panel(arm) == problem]
+    for arm in here:
+      _line(axes, arm, here)
+    if here[0].group == "digits":
+      digits_levels(axes, study)
+    else:
+      synthetic_levels(axes, here[0], study)
+    axes.set_title(problem)
+    axes.set_xlabel("training step")
+    axes.set_xlim(left=0)
+    axes.legend(
+      loc="upper center",
+      bbox_to_anchor=(0.5, -0.16),
+      ncols=2 if len(problems) > 1 else 3,
+    )
+  grid[0, 0].set_ylabel("held-out error (fraction of sequences)")
+  return figure
+
+
+def _apart(arms: list[Arm], study: Study) -> Figure:
+  """A panel per treatment, with a line per problem."""
+  labels = list(dict.fromkeys(arm.label for arm in arms))
+  problems = list(dict.fromkeys(_panel(arm) for arm in arms))
+  rows = -(-len(labels) // ACROSS)
+  figure = Figure(figsize=(style.WIDTH, 0.6 + 1.5 * rows), layout="constrained")
+  grid = figure.subplots(rows, ACROSS, sharex=True, sharey=True, squeeze=False)
+  for axes, label in zip(grid.flat, labels, strict=False):
+    here = [arm for arm in arms if arm.label == label]
+    for arm in here:
+      dashes = DASHES[problems.index(_panel(arm)) % len(DASHES)]
+      line(axes, arm, color=style.cell_style(arm.cell).colour, linestyle=dashes)
+    synthetic_levels(axes, here[0], study)
+    axes.set_title(style.wrapped(label, ACROSS))
+    axes.set_xlim(left=0)
+  for axes in grid.flat[len(labels) :]:
+    axes.set_visible(False)
+  entries = [
+    Line2D([], [], color=style.INK, linestyle=DASHES[n % len(DASHES)], label=problem)
+    for n, problem in enumerate(problems)
+  ]
+  figure.legend(handles=entries, loc="outside upper center", ncols=4)
+  figure.supxlabel("training step", fontsize=8.5)
+  figure.supylabel("held-out error (fraction of sequences)", fontsize=8.5)
+  return figure
+
+
 def _panel(arm: Arm) -> str:
   name = arm.problem.replace("_", " ")
   return name if arm.length is None else f"{name}, T = {arm.length}"
 
 
 def _line(axes: Axes, arm: Arm, here: list[Arm]) -> None:
-  series = arm.run.get("eval/error")
   look = style.cell_style(arm.cell)
   family = family_of(arm, here)
   colour = style.shade(arm, family)
   # a knob turned once has no shade to tell it from the cell's default
   alone = arm.value not in (None, 1.0) and len(family) == 1
-  mean, low, high = band(series)
-  # an error lies between 0 and 1, whatever its t interval says
-  low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
-  axes.fill_between(series.steps, low, high, color=colour, alpha=0.1, linewidth=0)
-  axes.plot(
-    series.steps,
-    mean,
+  line(
+    axes,
+    arm,
     color=colour,
     marker=look.marker,
-    markevery=max(len(series.steps) // 8, 1),
+    markevery=max(len(arm.run.get("eval/error").steps) // 8, 1),
     markersize=4,
     linestyle="--" if alone else "-",
     label=arm.label,
-  )
-
-
-def _synthetic(axes: Axes, arm: Arm, study: Study) -> None:
-  axes.set_ylim(-0.02, 1)
-  lines = {"solved": study.thresholds["solved_error"]}
-  chance = (arm.run.status.get("problem") or {}).get("chance_error")
-  if chance is not None:
-    lines["chance"] = chance
-  for name, level in lines.items():
-    axes.axhline(level, color=style.MUTED, linewidth=0.8, linestyle=":")
-    _say(axes, name, level, 0.99 if name == "chance" else 0.01)
-
-
-def _digits(axes: Axes, study: Study) -> None:
-  axes.set_yscale("log")
-  axes.set_ylim(0.008, 1)
-  axes.set_yticks([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
-  axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-  axes.minorticks_off()
-  error = study.baseline.get("digits", {}).get("test_error")
-  if error is not None:
-    axes.axhline(error, color=style.INK, linewidth=1.2, linestyle="--")
-    _say(axes, "linear classifier, whole image", error, 0.01)
-
-
-def _say(axes: Axes, text: str, level: float, across: float) -> None:
-  axes.annotate(
-    text,
-    (across, level),
-    xycoords=("axes fraction", "data"),
-    xytext=(0, 2),
-    textcoords="offset points",
-    ha="right" if across > 0.5 else "left",
-    fontsize=7.5,
-    color=style.MUTED,
   )
 
 
