@@ -149,7 +149,12 @@ def _title(arms: list[Arm], results: dict[str, Outcome]) -> str:
   if not turned:
     parts = [f"{a.label} {_tally(a, results)}" for a in arms]
     return f"Solved at the end: {wording.listing(parts)}"
-  family = sorted(max(turned, key=len), key=_start)
+
+  def told(family: list[Arm]) -> tuple[int, int]:
+    wins = [results[arm.name].wins for arm in family]
+    return len(family), max(wins) - min(wins)
+
+  family = sorted(max(turned, key=told), key=_start)
   low, high = family[0], family[-1]
   name = style.cell_name(low)
   return (
@@ -167,14 +172,15 @@ def _tally(arm: Arm, results: dict[str, Outcome]) -> str:
 def contrast(arms: list[Arm], results: dict[str, Outcome]) -> list[str]:
   """What the arms say on whether the gain before training ranks cells.
 
-  One sentence per length with a tanh RNN and a GRU, both without a turned knob.
+  One sentence per length with a tanh RNN and a GRU, both without a turned knob; the
+  first of each, where there are several.
   """
   sentences = []
   plain = [arm for arm in arms if arm.value in (None, 1.0)]
-  for rnn in (arm for arm in plain if arm.cell == "rnn"):
-    for gru in (arm for arm in plain if arm.cell == "gru"):
-      if (rnn.problem, rnn.length) != (gru.problem, gru.length):
-        continue
+  first = {(_task(arm), arm.cell): arm for arm in reversed(plain)}
+  for task in dict.fromkeys(map(_task, plain)):
+    rnn, gru = first.get((task, "rnn")), first.get((task, "gru"))
+    if rnn is not None and gru is not None:
       smaller = _start(gru) < _start(rnn)
       rates = [results[a.name].wins / results[a.name].count for a in (gru, rnn)]
       more = "more" if rates[0] > rates[1] else "no more"

@@ -55,7 +55,10 @@ def _alike(arms: list[Arm]) -> bool:
   """Whether more lines of one look would share a panel than a legend can tell."""
   if any(arm.group != "synthetic" for arm in arms):  # digits have another axis
     return False
-  looks = Counter((_panel(a), a.cell, a.knob, a.value) for a in arms)
+  looks = Counter()
+  for problem in {_panel(arm) for arm in arms}:
+    here = [arm for arm in arms if _panel(arm) == problem]
+    looks.update((problem, *_look(arm, here)) for arm in here)
   return max(looks.values()) > ALIKE
 
 
@@ -116,20 +119,25 @@ def _panel(arm: Arm) -> str:
   return name if arm.length is None else f"{name}, T = {arm.length}"
 
 
-def _line(axes: Axes, arm: Arm, here: list[Arm]) -> None:
-  look = style.cell_style(arm.cell)
+def _look(arm: Arm, here: list[Arm]) -> tuple[str, tuple[float, float, float], str]:
+  """Marker, colour and dashes of an arm among those of its panel."""
   family = family_of(arm, here)
-  colour = style.shade(arm, family)
   # a knob turned once has no shade to tell it from the cell's default
   alone = arm.value not in (None, 1.0) and len(family) == 1
+  shade = style.shade(arm, family)
+  return style.cell_style(arm.cell).marker, shade, "--" if alone else "-"
+
+
+def _line(axes: Axes, arm: Arm, here: list[Arm]) -> None:
+  marker, colour, dashes = _look(arm, here)
   line(
     axes,
     arm,
     color=colour,
-    marker=look.marker,
+    marker=marker,
     markevery=max(len(arm.run.get("eval/error").steps) // 8, 1),
     markersize=4,
-    linestyle="--" if alone else "-",
+    linestyle=dashes,
     label=arm.label,
   )
 
