@@ -248,12 +248,16 @@ def test_one_run_is_a_study_of_one_arm(tmp_path):
 
 
 def test_dose_response_leaves_out_what_it_cannot_tell_apart(tmp_path):
-  """Arms of one cell without a knob have markers alike: the first stands for them."""
+  """Arms of one cell without a knob have markers alike: the first stands for them.
+
+  Where the cell has arms with a knob, none does.
+  """
   gru = fake_study.ARMS[3]
   alike = tuple(gru._replace(name=f"gru_{n}", solved=n) for n in range(3))
   study = read_study(fake_study.write_study(tmp_path / "alike", alike))
   assert dose_response.draw(study) is None
-  others = (*alike, *fake_study.ARMS[:2])
+  unnamed = fake_study.ARMS[0]._replace(name="rnn_norm", knob=None, value=None)
+  others = (*alike, unnamed, *fake_study.ARMS[:2])
   study = read_study(fake_study.write_study(tmp_path / "others", others))
   shown = [arm.name for arm in dose_response.draw(study).arms]
   assert shown == ["gru_0", "rnn_1", "rnn_03"]

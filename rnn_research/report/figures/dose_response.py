@@ -65,20 +65,15 @@ def _task(arm: Arm) -> tuple[str, int]:
 
 
 def _told_apart(arms: list[Arm]) -> list[Arm]:
-  """Of arms that neither a knob nor the cell distinguishes, the first.
+  """All arms with a knob, and the first of each cell that has none.
 
-  They would lie on each other here, as ways of clipping do that start from the same
-  weights: the table of arms has them all.
+  The others would carry the name of the cell alone and lie on each other, as ways of
+  clipping do that start from the same weights: the table of arms has them all.
   """
-  found, seen = [], set()
-  for arm in arms:
-    key = (*_task(arm), arm.cell)
-    if arm.knob is None and key in seen:
-      continue
-    if arm.knob is None:
-      seen.add(key)
-    found.append(arm)
-  return found
+  turned = {(*_task(arm), arm.cell) for arm in arms if arm.knob is not None}
+  first = {(*_task(a), a.cell): a.name for a in reversed(arms) if a.knob is None}
+  plain = {name for key, name in first.items() if key not in turned}
+  return [arm for arm in arms if arm.knob is not None or arm.name in plain]
 
 
 def _shown(arm: Arm, results: dict[str, Outcome]) -> bool:

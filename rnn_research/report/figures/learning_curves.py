@@ -102,8 +102,10 @@ def _apart(arms: list[Arm], study: Study) -> Figure:
     synthetic_levels(axes, here[0], study)
     axes.set_title(style.wrapped(label, ACROSS))
     axes.set_xlim(left=0)
-  for axes in grid.flat[len(labels) :]:
-    axes.set_visible(False)
+  for number in range(len(labels), grid.size):
+    grid.flat[number].set_visible(False)
+    # what stands above the gap is now the last of its column
+    grid.flat[number - ACROSS].tick_params(labelbottom=True)
   entries = [
     Line2D([], [], color=style.INK, linestyle=DASHES[n % len(DASHES)], label=problem)
     for n, problem in enumerate(problems)
