@@ -11,6 +11,7 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 MOST = 2**31 - 1  # bytes, the largest that it takes
 
 VECTOR_WIDTH = "xla_cpu_prefer_vector_width"
+NARROW, WIDE = 256, 512  # bits; XLA's default, and what a program profits from
 
 
 def set_up(cpu_devices: int = 0) -> None:
@@ -44,7 +45,7 @@ def use_wide_vectors() -> None:
   """
   given = os.environ.get("XLA_FLAGS", "")
   if VECTOR_WIDTH not in given:
-    os.environ["XLA_FLAGS"] = f"{given} --{VECTOR_WIDTH}=512".strip()
+    os.environ["XLA_FLAGS"] = f"{given} --{VECTOR_WIDTH}={WIDE}".strip()
 
 
 def keep_freed_memory() -> None:
