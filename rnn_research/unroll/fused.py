@@ -23,6 +23,7 @@ from rnn_research.unroll.products import (
   as_rows,
   replay,
   replay_activation,
+  side_by_side,
   transposed,
   value_gradient,
   weight_gradient,
@@ -220,7 +221,7 @@ def _backward(plan, measure, saved, cotangents):
       rows.noise,
     )
   if measure is not None:
-    d_projections = jnp.concatenate([part.cut() for part in d_parts], -1)
+    d_projections = side_by_side(d_parts)
     after = measure.after(Stacked(d_projections, d_results, values, gates, readings))
     readings = Readings(readings, after)
 

@@ -99,12 +99,13 @@ class Columns(NamedTuple):
     return self.stacked[..., : self.count]
 
 
-def every_step(operation: Operation, weights: Params, values: Any) -> Array:
+def _every_step(operation: Operation, weights: Params, values: Any) -> Array:
   """The operation on the values of all steps."""
   return jax.vmap(functools.partial(operation, weights))(values)
 
 
-def _side_by_side(parts: Sequence[Columns]) -> Array:
+def side_by_side(parts: Sequence[Columns]) -> Array:
+  """All columns in one array."""
   return jnp.concatenate([part.cut() for part in parts], -1)
 
 
@@ -134,8 +135,8 @@ def weight_gradient(
       last axis.
   """
   if operation is not dense:
-    _, pull = jax.vjp(lambda w: every_step(operation, w, values), weights)
-    return pull(_side_by_side(cotangents))[0]
+    _, pull = jax.vjp(lambda w: _every_step(operation, w, values), weights)
+    return pull(side_by_side(cotangents))[0]
   kernel = weights["kernel"]
   parts = [outer_products(values, part.cut(), kernel) for part in cotangents]
   total = jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
@@ -162,15 +163,15 @@ def value_gradient(
     cotangents: as above.
   """
   if operation is not dense:
-    _, pull = jax.vjp(lambda v: every_step(operation, weights, v), values)
-    return pull(_side_by_side(cotangents))[0]
+    _, pull = jax.vjp(lambda v: _every_step(operation, weights, v), values)
+    return pull(side_by_side(cotangents))[0]
   # A product a part: side by side they would be stacked once more.
   kernel, total, first = weights["kernel"], None, 0
   for part in cotangents:
     cotangent = part.cut()
     last = first + cotangent.shape[-1]
     columns = {"kernel": kernel[:, first:last]}
-    _, pull = jax.vjp(functools.partial(every_step, dense, columns), values)
+    _, pull = jax.vjp(functools.partial(_every_step, dense, columns), values)
     (gradient,) = pull(cotangent)
     total = gradient if total is None else total + gradient
     first = last

@@ -10,7 +10,7 @@ from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study
 
 
-def band(
+def _band(
   series: Series,
 ) -> tuple[
   Float[np.ndarray, "steps"],
@@ -26,7 +26,7 @@ def band(
 def line(axes: Axes, arm: Arm, **look) -> None:
   """The mean over seeds and its interval."""
   series = arm.run.get("eval/error")
-  mean, low, high = band(series)
+  mean, low, high = _band(series)
   # an error lies between 0 and 1, whatever its t interval says
   low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
   axes.fill_between(

@@ -19,7 +19,7 @@ from rnn_research.report.selection import family_of, with_runs
 from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study
 
-ALIKE = 3  # lines of one look in a panel that a reader may still take for each other
+ALIKE = 3  # lines of one look that a panel may hold
 ACROSS = 4  # panels in a row
 DASHES = ("-", "--", ":", "-.")
 
