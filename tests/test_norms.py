@@ -5,7 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research.norms import LARGE, global_norm, leaf_norms, scaled_norm
+from rnn_research.norms import (
+  LARGE,
+  global_norm,
+  leaf_cosines,
+  leaf_norms,
+  scaled_norm,
+  stacked_norms,
+)
 
 SCALES = (1e-33, 1e-30, 1e-20, 1e-12, 1.0, 1e12, 1e25, 1e36)
 
@@ -85,3 +92,28 @@ def test_double_precision_has_a_range_of_its_own():
       np.testing.assert_allclose(
         scaled_norm(values), np.full(2, scale * np.sqrt(LARGE)), rtol=1e-12
       )
+
+
+@pytest.mark.parametrize("second", SCALES)
+@pytest.mark.parametrize("first", SCALES)
+def test_a_cosine_does_not_depend_on_either_size(first, second):
+  draws = np.random.default_rng(1).normal(size=(4, 9))
+  trees = [
+    {"a": jnp.asarray(one[:4], jnp.float32), "b": jnp.asarray(one[4:], jnp.float32)}
+    for one in (draws[:2].sum(0) * first, draws[1:3].sum(0) * second)
+  ]
+  x, y = (np.concatenate([t["a"], t["b"]]).astype(np.float64) for t in trees)
+  norms = [np.linalg.norm(one) for one in (x, y)]
+  whole = jax.jit(leaf_cosines)(*trees, *map(jnp.float32, norms))
+  np.testing.assert_allclose(whole.sum(), x @ y / np.prod(norms), rtol=1e-5)
+  each = jax.jit(leaf_cosines)(*trees, *map(stacked_norms, trees))
+  parts = [(x[:4], y[:4]), (x[4:], y[4:])]
+  wanted = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in parts]
+  np.testing.assert_allclose(each, wanted, rtol=1e-5)
+
+
+def test_what_does_not_move_has_no_direction():
+  one, none = {"a": jnp.ones(3)}, {"a": jnp.zeros(3)}
+  for first, second in ((one, none), (none, one), (none, none)):
+    norms = stacked_norms(first), stacked_norms(second)
+    assert leaf_cosines(first, second, *norms).tolist() == [0]

@@ -12,11 +12,12 @@ from jaxtyping import Bool, Int
 from rnn_research.array_types import AnyArray
 from rnn_research.diagnostics import first_nonfinite_adjoint, first_nonfinite_state
 from rnn_research.models import by_layer, make_taps
+from rnn_research.training.by_leaf import ByLeaf
 from rnn_research.training.objective import forward
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
 from rnn_research.training.random_keys import NOISE, at_step
-from rnn_research.training.step import attempt, by_path, next_batch
+from rnn_research.training.step import attempt, next_batch
 
 
 class Autopsy(NamedTuple):
@@ -34,8 +35,8 @@ class Autopsy(NamedTuple):
   forward: dict[str, Int[AnyArray, "*seeds"]]
   adjoint: dict[str, Int[AnyArray, "*seeds"]]
   loss: Bool[AnyArray, "*seeds"]
-  gradient: dict[str, Bool[AnyArray, "*seeds"]]
-  params: dict[str, Bool[AnyArray, "*seeds"]]
+  gradient: ByLeaf
+  params: ByLeaf
 
 
 @functools.cache
@@ -113,7 +114,7 @@ def explain(autopsy: Autopsy) -> dict[str, Any]:
 
 
 def _finite_leaves(tree):
-  return {path: jnp.isfinite(leaf).all() for path, leaf in by_path(tree).items()}
+  return ByLeaf.stacked(jax.tree.map(lambda leaf: jnp.isfinite(leaf).all(), tree))
 
 
 def _first_broken(finite: Mapping[str, Any]) -> str | None:

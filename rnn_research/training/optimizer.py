@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
 from rnn_research.config import Config
-from rnn_research.norms import global_norm
+from rnn_research.norms import global_norm, leaf_cosines
 from rnn_research.training.clipping import Clipped, clip
 
 
@@ -124,28 +124,6 @@ def apply_update(
     "clipped": clipped.acted,
     "update_norm": update_norm,
     "update_relative": update_norm / global_norm(params),
-    "cosine": descent_cosine(update, gradient, update_norm, before),
+    "cosine": -leaf_cosines(update, gradient, update_norm, before).sum(),
   }
   return Applied(moved, rule_state, update, clipped, entries)
-
-
-def descent_cosine(
-  update: Params | Array,
-  gradient: Params | Array,
-  update_norm: Scalar,
-  gradient_norm: Scalar,
-) -> Scalar:
-  """Cosine of an update (of all or one leaf) and the negative gradient; 0 if one is 0.
-
-  Each side is divided by its norm first: a product of two could underflow.
-  """
-
-  def unit(leaf, norm):
-    return leaf / jnp.where(norm > 0, norm, 1)
-
-  parts = jax.tree.map(
-    lambda x, y: jnp.sum(unit(x, update_norm) * unit(y, gradient_norm)),
-    update,
-    gradient,
-  )
-  return -jnp.stack(jax.tree.leaves(parts)).sum()

@@ -6,18 +6,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_research.array_types import Array, Params
 from rnn_research.cells import select
 from rnn_research.diagnostics import LayerReading, Omega, layer_reading
-from rnn_research.norms import leaf_norms
+from rnn_research.norms import leaf_cosines, stacked_norms
 from rnn_research.problem import Batch
+from rnn_research.training.by_leaf import ByLeaf
 from rnn_research.training.objective import Found, differentiate
-from rnn_research.training.optimizer import (
-  Applied,
-  Ledger,
-  apply_update,
-  descent_cosine,
-)
+from rnn_research.training.optimizer import Applied, Ledger, apply_update
 from rnn_research.training.placement import split_batch
 from rnn_research.training.program import Program
 from rnn_research.training.projection import project_cells
@@ -39,12 +34,12 @@ class Detail(NamedTuple):
     omega: the penalty of each layer; empty without regularizer.
   """
 
-  gradients: dict[str, Array]
-  clipped: dict[str, Array]
-  demand: dict[str, Array]
-  params: dict[str, Array]
-  updates: dict[str, Array]
-  cosines: dict[str, Array]
+  gradients: ByLeaf
+  clipped: ByLeaf
+  demand: ByLeaf
+  params: ByLeaf
+  updates: ByLeaf
+  cosines: ByLeaf
   layers: dict[str, LayerReading]
   omega: dict[str, Omega]
 
@@ -79,38 +74,21 @@ def logged_step(
       layer: layer_reading(reading, found.traces[layer].lengths)
       for layer, reading in found.readings.items()
     }
-  norms = leaf_norms(
-    {
-      "gradients": found.gradient,
-      "clipped": applied.clipped.gradient,
-      "params": state.params,
-      "updates": applied.update,
-    }
-  )
-  cosines = jax.tree.map(
-    descent_cosine,
-    applied.update,
-    found.gradient,
-    norms["updates"],
-    norms["gradients"],
-  )
+  trees = [found.gradient, applied.clipped.gradient, state.params, applied.update]
+  gradients, clipped, params, updates = stacked_norms(trees).reshape(len(trees), -1)
+  cosines = -leaf_cosines(applied.update, found.gradient, updates, gradients)
+  name = functools.partial(ByLeaf.of, state.params)
   detail = Detail(
-    **{name: by_path(tree) for name, tree in norms.items()},
-    demand=by_path(applied.clipped.demand),
-    cosines=by_path(cosines),
+    gradients=name(gradients),
+    clipped=name(clipped),
+    demand=ByLeaf.stacked(applied.clipped.demand),
+    params=name(params),
+    updates=name(updates),
+    cosines=name(cosines),
     layers=layers,
     omega=found.omega,
   )
   return *_accept(state, found, applied), detail
-
-
-def by_path(tree: Params) -> dict[str, Array]:
-  """The leaves by slash path."""
-  leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-  return {
-    jax.tree_util.keystr(path, simple=True, separator="/"): leaf
-    for path, leaf in leaves
-  }
 
 
 def attempt(
