@@ -144,7 +144,7 @@ CURES = {
     ),
   ),
   "flossing_during": Cure(
-    "Gradient flossing in training",
+    "Gradient flossing in training, recurrent gain 0.7",
     "Engelken 2023",
     "weight",
     over("flossing__weight", 0.0, 1.0, 10.0, off=0.0),
@@ -152,7 +152,8 @@ CURES = {
     "lyapunov/LAYER/0",
     "end",
     "zero",
-    sets(diagnostics__exponents_every=100),
+    # Contracting, so that there is something to push.
+    sets(diagnostics__exponents_every=100, model__init__gain=0.7),
   ),
   "singular_bound": Cure(
     "Projection of singular values",
@@ -242,7 +243,7 @@ CURES = {
     NOTHING,
   ),
   "residual": Cure(
-    "Residual connections in depth, 3 layers",
+    "Residual connections in depth, 4 layers, input x 0.3",
     "He et al. 2016",
     "connections",
     (
@@ -250,11 +251,12 @@ CURES = {
       ("residual", sets(model__residual=True)),
       ("and norm", sets(model__residual=True, model__layer_norm=True)),
     ),
-    "|gradient| of layer 1's U, mean",
+    "|gradient| of layer 1's U, step 50",
     "grads/LAYER/cell/hidden/kernel",
-    "mean",
+    "start",
     "up",
-    sets(model__layers=3),
+    # A weak way down; at the start, before the large gradients of what solves the task.
+    sets(model__layers=4, model__init__input_scale=0.3),
   ),
   "time_skip": Cure(
     "Skip connection in time",
@@ -315,7 +317,7 @@ CURES = {
     "learning rate of all parameters, x 1e-3",
     tuple(
       (f"{rate * 1e3:g}", sets(optimizer__learning_rate=rate))
-      for rate in (3e-4, 1e-3, 3e-3)
+      for rate in (3e-5, 3e-4, 3e-3)
     ),
     "|initial state|, at end",
     "params/LAYER/initial/hidden",

@@ -84,10 +84,9 @@ def backward_ratios(
 
   def send_back(start, row, unit):
     def step(start):
-      projection = trace.cell.project(constants["input"], row.x)
-      vectors = as_rows(trace.cell.vectors(constants), row.x.ndim)
+      vectors = as_rows(trace.cell.vectors(constants), trace.xs.ndim - 1)
       return trace.cell.step(
-        tape, vectors, start, projection, row.noise, trace.context
+        tape, vectors, start, row.projection, row.noise, trace.context
       )[0]
 
     return jax.vjp(step, start)[1](unit)[0]

@@ -1,12 +1,13 @@
 """One application of a cell, in processing order, one differentiable step at a time."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
-from rnn_research.array_types import Array, Carry
+from rnn_research.array_types import Array, Carry, Projection
 from rnn_research.cells import Cell, Tape, multiplying, select
 from rnn_research.cells.cell import Operation
 from rnn_research.errors import StepError
@@ -64,7 +65,7 @@ class Path(NamedTuple):
 
 
 class _Row(NamedTuple):
-  x: Array
+  projection: Projection  # of all steps at once: a product less in each of a loop
   active: Bool[Array, "batch"] | None
   reset: Bool[Array, "batch"] | None
   noise: Any
@@ -84,10 +85,9 @@ def advance(
   """
   cell, params = trace.cell, trace.params
   tape = multiplying(cell, params) if tape is None else tape
-  projection = cell.project(params["input"], row.x)
-  vectors = as_rows(cell.vectors(params), row.x.ndim)
+  vectors = as_rows(cell.vectors(params), trace.xs.ndim - 1)
   start = carry if row.reset is None else select(row.reset, initial, carry)
-  new, _ = cell.step(tape, vectors, start, projection, row.noise, trace.context)
+  new, _ = cell.step(tape, vectors, start, row.projection, row.noise, trace.context)
   return select(row.active, new, carry)
 
 
@@ -112,12 +112,14 @@ def retrace(trace: Trace) -> tuple[Carry, Path]:
   resets = trace.resets
   if resets is not None and trace.reverse:
     resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
-  first = cell.project(trace.params["input"], xs[0])
+  project = functools.partial(cell.project, trace.params["input"])
+  projections = jax.vmap(project)(xs)
+  first = jax.tree.map(lambda leaf: leaf[0], projections)
   initial = trace.initial_carry
   if initial is None:
     initial = cell.initial_carry(trace.params, first)
   noise = None if trace.key is None else cell.noise(trace.key, time, first)
-  rows = _Row(xs, active, resets, noise)
+  rows = _Row(projections, active, resets, noise)
   if trace.reverse:
     rows = jax.tree.map(lambda a: a[::-1], rows)
 

@@ -86,13 +86,11 @@ def _replay(trace: Trace) -> tuple[Array, dict[str, Array], Array, Array]:
   vectors = as_rows(cell.vectors(params), trace.xs.ndim - 1)
 
   def at(start, row):
-    projection = cell.project(params["input"], row.x)
-
     def step(memory):
       carry = _with_memory(start, memory)
       carry = carry if row.reset is None else select(row.reset, initial, carry)
       return cell.step(
-        Tape(product), vectors, carry, projection, row.noise, trace.context
+        Tape(product), vectors, carry, row.projection, row.noise, trace.context
       )
 
     memory = _memory(start)

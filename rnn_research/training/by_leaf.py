@@ -38,14 +38,17 @@ class ByLeaf(Mapping):
     return cls.of(tree, jnp.stack(jax.tree.leaves(tree)))
 
   def __getitem__(self, path: str) -> Shaped[AnyArray, "*kept"]:
+    """The number of one leaf."""
     if path not in self.paths:
       raise KeyError(path)
     return self.numbers[..., self.paths.index(path)]
 
   def __iter__(self) -> Iterator[str]:
+    """The paths."""
     return iter(self.paths)
 
   def __len__(self) -> int:
+    """How many leaves."""
     return len(self.paths)
 
 
