@@ -14,7 +14,7 @@ from rnn_research.cells import Cell
 from rnn_research.config import Config
 from rnn_research.errors import ConfigError
 from rnn_research.models.build import make_cell, make_initial
-from rnn_research.training.advance import compile_advance
+from rnn_research.training.advance import compile_advance, intervals_per_dispatch
 from rnn_research.training.optimizer import make_hyper
 from rnn_research.training.placement import make_layout, seed_sharding
 from rnn_research.training.program import make_program
@@ -86,7 +86,8 @@ def train_subject(config: Config, devices: Sequence[jax.Device]) -> Subject:
         batch,
       )
     )
-    steps = config.train.log_every
+    intervals = intervals_per_dispatch(config, 0)
+    steps = intervals * config.train.log_every
     batches = None
     if source.task is None:
       batches = _with_axes(batch, config.seeds, steps)
@@ -95,7 +96,7 @@ def train_subject(config: Config, devices: Sequence[jax.Device]) -> Subject:
   arguments = _placed((state, batches), seed_sharding(layout))
   return Subject(
     f"train {config.model.adjoint}",
-    compile_advance(program, steps),
+    compile_advance(program, config.train.log_every, intervals),
     arguments,
     dict(layout.mesh.shape),
     steps,

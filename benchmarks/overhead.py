@@ -3,9 +3,9 @@
   python -m benchmarks.overhead --output=overhead.json
 
 The training programs of a config (default: temporal order, T = 60, hidden 50, batch 32)
-for one seed on one CPU device. Each variant is a scan over --steps train steps in one
-dispatch; they take turns in rounds, and `ratio` is the median over rounds of the
-variant / the bare step, with its 95% bootstrap interval.
+for one seed on one CPU device. Each variant is a scan over as many train steps as one
+dispatch of training has; they take turns in rounds, and `ratio` is the median over
+rounds of the variant / the bare step, with its 95% bootstrap interval.
 
   bare         the update alone; the ledger's entries are left out of the program
   ledger       what every step of training keeps: loss, norms, clip, update
@@ -13,7 +13,7 @@ variant / the bare step, with its 95% bootstrap interval.
   saturation   ... the saturated shares of each gate
   weights      ... the norm of each time step's share in the weights' gradients
   everything   ... all three, and the norms of every leaf
-  logged       everything in the last step of a dispatch: training as shipped
+  logged       everything in every 25th step (`log_every`): training as shipped
 
   gradient     the gradient of a step, without its update
 
@@ -53,6 +53,7 @@ from benchmarks.overhead_programs import (
   make_run,
   shipped,
   steps_of,
+  steps_of_dispatch,
 )
 from benchmarks.overhead_rows import make_rows, table
 from benchmarks.progress import time_left
@@ -64,7 +65,6 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file to write.", required=Tr
 _CELLS = flags.DEFINE_list("cells", list(CELLS), "Cells.")
 _HIDDEN = flags.DEFINE_integer("hidden", 50, "Units.", lower_bound=1)
 _LENGTH = flags.DEFINE_integer("length", 60, "Time steps.", lower_bound=11)
-_STEPS = flags.DEFINE_integer("steps", 25, "Train steps of a dispatch.", lower_bound=2)
 _ROUNDS = flags.DEFINE_integer("rounds", 15, "If the time allows.", lower_bound=1)
 _SECONDS = flags.DEFINE_float("seconds", 40.0, "Of measuring a cell.", lower_bound=0)
 
@@ -96,18 +96,18 @@ def main(_) -> int:
 def measure(cell: str) -> list[dict[str, Any]]:
   """Rows of all variants of one cell."""
   sizes = {"hidden": _HIDDEN.value, "time": _LENGTH.value}
-  steps = _STEPS.value
   with tempfile.TemporaryDirectory() as folder:
     runs = {
       name: make_run(cell, *sizes.values(), reading, pathlib.Path(folder) / name)
       for name, reading in READINGS.items()
     }
     whole = runs["everything"]
+    steps = steps_of_dispatch(whole.config)
     workers = {
       BARE: steps_of(whole, steps, bare_step),
       "ledger": steps_of(whole, steps, plain_step),
       **{name: steps_of(run, steps, logged_step) for name, run in runs.items()},
-      LOGGED: shipped(whole, steps),
+      LOGGED: shipped(whole),
       GRADIENT: steps_of(whole, steps, gradient_step),
       INSPECTION: inspection_of(whole),
       EXPONENTS: exponents_of(whole, 8, 4),

@@ -10,8 +10,9 @@ from jax import lax
 
 from benchmarks.serving import Here
 from configs import temporal_order
+from rnn_research.config import Config
 from rnn_research.diagnostics import Reading
-from rnn_research.training.advance import advance_seed
+from rnn_research.training.advance import advance_seed, intervals_per_dispatch
 from rnn_research.training.exponents import compile_exponents
 from rnn_research.training.inspection import compile_inspect, inspection_batch
 from rnn_research.training.objective import differentiate
@@ -78,12 +79,19 @@ def steps_of(run: Run, steps: int, step: Callable) -> Here:
   return Here([_way(dispatch, first_state(run))])
 
 
-def shipped(run: Run, steps: int) -> Here:
+def steps_of_dispatch(config: Config) -> int:
+  """Train steps of a dispatch of training."""
+  return intervals_per_dispatch(config, 0) * config.train.log_every
+
+
+def shipped(run: Run) -> Here:
   """A dispatch as training makes it, of one seed."""
+  every = run.config.train.log_every
+  intervals = intervals_per_dispatch(run.config, 0)
 
   @jax.jit
   def dispatch(state):
-    return advance_seed(run.program, steps, state, None)
+    return advance_seed(run.program, every, intervals, state, None)
 
   return Here([_way(dispatch, first_state(run))])
 

@@ -30,6 +30,7 @@ AT_LEAST = {
   "model.adjoint_clip": 0,
   "train.batch": 1,
   "train.log_every": 1,
+  "train.logs_per_dispatch": 1,
   "train.eval_every": 1,
   "train.eval_examples": 1,
   "train.test_examples": 1,
@@ -379,7 +380,7 @@ def _validate_regularizer(config: Config) -> None:
 
 
 def _validate_intervals(values: Mapping[str, typing.Any]) -> None:
-  """Nothing happens inside a dispatch of log_every steps."""
+  """Nothing but train steps happens between two rows."""
   every = values["train.log_every"]
   for path in MULTIPLES:
     if values[path] % every:

@@ -231,7 +231,7 @@ def test_the_program_is_the_one_that_a_run_dispatches(tmp_path):
   config = make_config({"train.devices": 2})
   run = start(config, str(tmp_path))
   subject = train_subject(config, jax.devices())
-  assert subject.function is compile_advance(run.program, config.train.log_every)
+  assert subject.function is compile_advance(run.program, config.train.log_every, 1)
   state, batches = subject.arguments
   assert batches is None
   found = jax.tree.map(lambda x: (x.shape, x.dtype, x.sharding), state)

@@ -83,7 +83,7 @@ def test_the_state_is_donated_and_nothing_compiled_twice(
   # A size of its own, or another test might have compiled the program before.
   changes = {"seeds": seeds, "train.devices": devices, "model.hidden": 7}
   run, state = prepare(tmp_path, changes)
-  advance = compile_advance(run.program, 2)
+  advance = compile_advance(run.program, 2, 1)
   before = [leaf.sharding for leaf in jax.tree.leaves(state)]
   shapes = jax.tree.map(jnp.shape, state)
   new, ledger, _ = advance(state, None)
@@ -93,7 +93,7 @@ def test_the_state_is_donated_and_nothing_compiled_twice(
   assert [leaf.sharding for leaf in jax.tree.leaves(new)] == before
   assert jax.tree.map(jnp.shape, new) == shapes
   np.testing.assert_array_equal(new.step, [2] * seeds)
-  assert ledger.loss.shape == (seeds, 2)
+  assert ledger.loss.shape == (seeds, 1, 2)
   errors = place_seeds(run.layout, jnp.linspace(0.5, 0.1, seeds))
   kept = compile_keep_best(run.layout)(new, errors)
   again, *_ = advance(kept, None)
@@ -123,7 +123,7 @@ def test_one_reduction_over_the_devices_per_gradient(tmp_path):
   """
   run, state = prepare(tmp_path, {"seeds": 1, "train.devices": 2})
   assert run.layout.mesh.devices.shape == (1, 2)
-  advance = compile_advance(run.program, 3)
+  advance = compile_advance(run.program, 3, 1)
   text = advance.lower(state, None).compile().as_text()
   inside, outside = collectives(text)
   recurrent = "f32[4,4]"
@@ -136,7 +136,7 @@ def test_one_reduction_over_the_devices_per_gradient(tmp_path):
 def test_training_lowers_for_accelerators(platform, tmp_path):
   changes = {"model.cell": "lstm", "train.seed_loop": "vmap"}
   run, state = prepare(tmp_path, changes)
-  advance = compile_advance(run.program, 3)
+  advance = compile_advance(run.program, 3, 1)
   leaves, tree = jax.tree.flatten(state._replace(key=jax.random.key_data(state.key)))
 
   @jax.jit

@@ -1,6 +1,7 @@
 """Many train steps of all seeds in one dispatch."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from rnn_research.config import Config
 from rnn_research.problem import Batch
 from rnn_research.training.optimizer import Ledger
 from rnn_research.training.placement import over_seeds, seed_sharding
@@ -16,17 +18,38 @@ from rnn_research.training.state import TrainState
 from rnn_research.training.step import Detail, logged_step, plain_step
 
 
-@functools.cache
-def compile_advance(program: Program, steps: int) -> Callable[..., Any]:
-  """A jitted `(state, batches) -> (state, ledger, detail)` over `steps` steps.
+def intervals_per_dispatch(config: Config, step: int) -> int:
+  """Rows of metrics that one dispatch trains for, from this step on.
 
-  The last step is the logged one. `batches` is None for a task; else its leaves are
-  (seeds, steps, ...). The ledger's leaves are (seeds, steps). The state is donated.
+  As many as the config says at most, and so few that whatever else is due is due
+  behind a dispatch. Every dispatch costs the same few tenths of a millisecond.
+  """
+  train, diagnostics = config.train, config.diagnostics
+  due = (
+    step,
+    train.steps,
+    train.eval_every,
+    train.checkpoint_every,
+    diagnostics.lag_every,
+    diagnostics.exponents_every,
+  )
+  together = math.gcd(*(number // train.log_every for number in due))
+  most = train.logs_per_dispatch
+  return max(n for n in range(1, most + 1) if together % n == 0)
+
+
+@functools.cache
+def compile_advance(program: Program, steps: int, intervals: int) -> Callable[..., Any]:
+  """A jitted `(state, batches) -> (state, ledger, detail)` over `intervals` of steps.
+
+  The last of an interval's `steps` steps is the logged one. `batches` is None for a
+  task; else its leaves are (seeds, intervals steps, ...). The ledger's leaves are
+  (seeds, intervals, steps), the detail's (seeds, intervals, ...). The state is donated.
   """
 
   def one_seed(own, _):
     state, batches = own
-    return advance_seed(program, steps, state, batches)
+    return advance_seed(program, steps, intervals, state, batches)
 
   @functools.partial(
     jax.jit, donate_argnums=0, out_shardings=seed_sharding(program.layout)
@@ -38,26 +61,37 @@ def compile_advance(program: Program, steps: int) -> Callable[..., Any]:
 
 
 def advance_seed(
-  program: Program, steps: int, state: TrainState, batches: Batch | None
+  program: Program,
+  steps: int,
+  intervals: int,
+  state: TrainState,
+  batches: Batch | None,
 ) -> tuple[TrainState, Ledger, Detail]:
-  """The steps of one seed; leaves of the batches and of the ledger (steps, ...)."""
+  """The steps of one seed; leaves as above without the seeds."""
 
-  def logged(state, batch, _):
-    return logged_step(program, state, batch)
+  def logged(state, batch, details, interval):
+    state, ledger, detail = logged_step(program, state, batch)
+    details = jax.tree.map(lambda all, own: all.at[interval].set(own), details, detail)
+    return state, ledger, details
 
-  def plain(state, batch, detail):
-    return *plain_step(program, state, batch), detail
+  def plain(state, batch, details, _):
+    return *plain_step(program, state, batch), details
 
   def body(carry, step):
-    state, detail = carry
-    last, batch = step
+    state, details = carry
+    number, batch = step
+    interval, place = number // steps, number % steps
     # A branch of the loop: behind it, the last step would cost more than two of them.
-    state, ledger, detail = lax.cond(last, logged, plain, state, batch, detail)
-    return (state, detail), ledger
+    state, ledger, details = lax.cond(
+      place == steps - 1, logged, plain, state, batch, details, interval
+    )
+    return (state, details), ledger
 
   first = jax.tree.map(lambda leaf: leaf[0], batches)
   *_, shapes = jax.eval_shape(functools.partial(logged_step, program), state, first)
-  nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-  last = jnp.arange(steps) == steps - 1
-  (state, detail), ledger = lax.scan(body, (state, nothing), (last, batches))
-  return state, ledger, detail
+  nothing = jax.tree.map(lambda s: jnp.zeros((intervals, *s.shape), s.dtype), shapes)
+  (state, details), ledger = lax.scan(
+    body, (state, nothing), (jnp.arange(intervals * steps), batches)
+  )
+  ledger = jax.tree.map(lambda leaf: leaf.reshape(intervals, steps), ledger)
+  return state, ledger, details

@@ -11,7 +11,7 @@ import numpy as np
 from rnn_research.config import Config
 from rnn_research.models import make_traces
 from rnn_research.training import rows
-from rnn_research.training.advance import compile_advance
+from rnn_research.training.advance import compile_advance, intervals_per_dispatch
 from rnn_research.training.autopsy import compile_autopsy, explain
 from rnn_research.training.checkpoint import Checkpoints
 from rnn_research.training.evaluation import (
@@ -126,16 +126,18 @@ class Run:
 
     outstanding = None
     saved = step
-    advance = compile_advance(program, config.train.log_every)
+    intervals = intervals_per_dispatch(config, step)
+    stride = intervals * config.train.log_every
+    advance = compile_advance(program, config.train.log_every, intervals)
     stopped, done = False, step >= config.train.steps
     while not done and not stopped:
       waited = time.monotonic()
-      batches = self.source.next(config.train.log_every)
+      batches = self.source.next(stride)
       waited = time.monotonic() - waited
       if batches is not None:
         batches = place_seeds(self.layout, batches)
       state, ledger, detail = advance(state, batches)
-      step += config.train.log_every
+      step += stride
       done = step >= config.train.steps
       state, looked = self._look(step, state, last=done)
       if not done and self._all_settled(step, state, looked):
@@ -232,18 +234,21 @@ class Run:
     return bool((solved | (diverged != NEVER)).all())
 
   def _record(self, step, trained, looked, progress):
-    """Fetches what a dispatch returned and writes it down."""
+    """Fetches what a dispatch returned and writes it down, a row an interval."""
     row: dict[str, Any] = {"step": step}
     waited = 0.0
     if trained is not None:
-      ledger, detail, waited = trained
-      ledger, detail = jax.device_get((ledger, detail))
-      row |= rows.ledger_row(ledger) | rows.detail_row(detail)
-      self.directory.write_arrays("ledger", step, rows.ledger_arrays(ledger, step))
-      if detail.layers:
-        events = self._inspected.events
-        arrays = rows.adjoint_arrays(detail, self._reverse, events)
-        self.directory.write_arrays("adjoint", step, arrays)
+      *fetched, waited = trained
+      ledgers, details = jax.device_get(fetched)
+      intervals, every = ledgers.loss.shape[1:]
+      waited /= intervals
+      for interval in range(intervals):
+        if interval:
+          self._write_row(row, step, waited)
+        ledger, detail = jax.tree.map(
+          lambda leaf, n=interval: leaf[:, n], (ledgers, details)
+        )
+        row = self._trained(step - (intervals - 1 - interval) * every, ledger, detail)
       progress.update(
         step, *(_mean_of_finite(row[name]) for name in ("train/loss", "train/error"))
       )
@@ -271,9 +276,23 @@ class Run:
       self.directory.write_arrays("flossing", step, {"loss": flossed.loss})
     if "bias" in looked:
       row |= rows.bias_row(jax.device_get(looked["bias"]))
+    self._write_row(row, step, waited)
+
+  def _trained(self, step, ledger, detail):
+    """The row of an interval that ends at this step, and its arrays."""
+    row = {"step": step} | rows.ledger_row(ledger) | rows.detail_row(detail)
+    self.directory.write_arrays("ledger", step, rows.ledger_arrays(ledger, step))
+    if detail.layers:
+      events = self._inspected.events
+      arrays = rows.adjoint_arrays(detail, self._reverse, events)
+      self.directory.write_arrays("adjoint", step, arrays)
+    return row
+
+  def _write_row(self, row, reached, waited):
+    """Adds the time to a row, that of the dispatch which reached this step."""
     elapsed = time.monotonic() - self._began
     row["time/elapsed_seconds"] = self._seconds + elapsed
-    row["time/steps_per_second"] = (step - self._first) / elapsed
+    row["time/steps_per_second"] = (reached - self._first) / elapsed
     row["time/data_wait_seconds"] = waited
     self.directory.append(row)
     self._events.write(row)
