@@ -70,7 +70,7 @@ def assert_close(found, wanted, tolerance):
 
 def test_a_seed_is_the_same_alone_and_beside_others(four, alone):
   assert_same_arrays(alone, {name: leaf[2:3] for name, leaf in four.items()})
-  losses = four["ledger/loss"][:, 0]
+  losses = four["ledger/loss"][:, 0, 0]
   assert len(set(losses.tolist())) == 4
 
 
