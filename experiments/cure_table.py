@@ -144,7 +144,7 @@ CURES = {
     ),
   ),
   "flossing_during": Cure(
-    "Gradient flossing in training, recurrent gain 0.7",
+    "Gradient flossing in training, gain 0.7",
     "Engelken 2023",
     "weight",
     over("flossing__weight", 0.0, 1.0, 10.0, off=0.0),
@@ -243,7 +243,7 @@ CURES = {
     NOTHING,
   ),
   "residual": Cure(
-    "Residual connections in depth, 4 layers, input x 0.3",
+    "Residual in depth, 4 layers, input x 0.3",
     "He et al. 2016",
     "connections",
     (
