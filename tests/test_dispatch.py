@@ -16,8 +16,7 @@ from tests.small_run import (
 )
 
 LAST = 12
-EVERY = {"eval_every": 4, "checkpoint_every": 0}
-CHANGES = {f"train.{name}": value for name, value in EVERY.items()}
+CHANGES = {"train.eval_every": 4, "train.checkpoint_every": 0}
 
 
 @pytest.fixture(scope="module", autouse=True)
