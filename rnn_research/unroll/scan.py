@@ -13,6 +13,10 @@ from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import as_rows
 
+# Entries of both weights up to which one product is the faster way. Larger ones leave a
+# core's cache between two steps, and the product of x can run beside that of h.
+LARGEST_JOINT = 1 << 20
+
 
 class Plan(NamedTuple):
   """What is fixed when a program is traced.
@@ -101,7 +105,7 @@ def joint_weights(plan: Plan, params: Params) -> Params | None:
   """Weights of the input above those of the product that all of it is added to.
 
   [x, h] times both is one product where there were two. None where only some columns
-  are added, or where all inputs are projected beforehand.
+  are added, where all inputs are projected beforehand, or where they are too large.
   """
   of_x = params["input"]
   columns = shared_columns(plan.cell, params)
@@ -109,6 +113,8 @@ def joint_weights(plan: Plan, params: Params) -> Params | None:
     return None
   of_h = params[plan.cell.joined.product]
   if "bias" in of_h:
+    return None
+  if of_x["kernel"].size + of_h["kernel"].size > LARGEST_JOINT:
     return None
   return of_x | {"kernel": jnp.concatenate([of_x["kernel"], of_h["kernel"]])}
 
