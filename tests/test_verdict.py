@@ -18,10 +18,18 @@ from rnn_research.report import verdict as page
 from rnn_research.report.verdict.records import read_diagnosis
 from rnn_research.report.verdict.sentences import sentences
 from rnn_research.training import step as train_step
+from rnn_research.training.inspection import inspection_batch
 from rnn_research.training.losses import tally
+from rnn_research.training.program import make_program
 from rnn_research.training.random_keys import INSPECTION
 from rnn_research.training.run_directory import jsonable
+from rnn_research.training.start import start
 from rnn_research.verdict import diagnose, open_run, read_config
+from rnn_research.verdict.measure import (
+  COHERENT,
+  make_instruments,
+  measure_time_scales,
+)
 from rnn_research.verdict.parameters import both_ends
 from rnn_research.verdict.signal import BATCHES, FIRST_KEY, GROUPS, shares
 from rnn_research.verdict.tries import tries
@@ -128,7 +136,7 @@ def test_the_page_says_everything_in_order(diagnosed):
   text = page.write(folder).read_text()
   assert re.findall("<dt>([^<]*)</dt><dd><p>", text) == TOPICS
   assert text.count("What this does not show") == len(TOPICS) + text.count("<svg role")
-  assert text.count("<svg role") == text.count("experiments.diagnose --run=") == 4
+  assert text.count("<svg role") == text.count("experiments.diagnose --run=") == 8
   assert not re.search(r"<script|<link|src=|url\(http|href=.http", text)
   said = page.plain(folder)
   assert re.findall(r"^\d\. ([\w ]+)\.", said, re.MULTILINE) == TOPICS
@@ -149,6 +157,55 @@ def test_coherence_is_read_where_the_task_asks_for_it(diagnosed):
   # Further back there is only the first state, which is zero: no gradient at all.
   assert np.isfinite(curve[:, :9]).all() and np.isnan(curve[:, 9]).all()
   assert (np.abs(found["coherence"]) < 1).all()
+
+
+@pytest.mark.parametrize("kept", [2, 5])
+def test_what_a_truncation_loses_is_what_training_with_it_would(diagnosed, kept):
+  """A loss at the last step alone: TBPTT(K, K) sends it back K steps, no more."""
+  run, folder, _ = diagnosed
+  params = jax.tree.map(lambda x: x[0], both_ends(run).final)
+  batch = inspection_batch(run.program, COHERENT, None)
+
+  def gradient(changes):
+    config = make_config(SMALL | changes)
+    problem, task = run.source.problem, run.source.task
+    model = make_program(config, problem, task, run.layout).model
+
+    def losses(params):
+      return tally(problem, model.apply({"params": params}, batch), batch).loss
+
+    found = jax.jit(jax.grad(losses))(params)
+    return np.asarray(found["layer_0"]["cell"]["hidden"]["kernel"], float)
+
+  whole = gradient({})
+  cut = gradient({"model.truncate_every": kept, "model.truncate_reach": kept})
+  norms = np.linalg.norm(whole), np.linalg.norm(cut)
+  with np.load(folder / "arrays" / "diagnosis" / "00000012.npz") as arrays:
+    cosine, error = (arrays[name][0, kept] for name in ("cosine", "truncation_error"))
+  np.testing.assert_allclose(cosine, (whole * cut).sum() / np.prod(norms), rtol=1e-4)
+  np.testing.assert_allclose(error, np.linalg.norm(whole - cut) / norms[0], rtol=1e-3)
+
+
+def test_time_scales_are_those_of_the_gates_that_keep(tmp_path):
+  """A GRU's z in a plain loop; an Elman cell keeps nothing but through its weights."""
+  run = start(make_config(SMALL | {"model.cell": "gru"}), str(tmp_path / "run"))
+  params = initial_state(run).params
+  own = make_instruments(run, params)
+  found = measure_time_scales(own, params)
+  cell = jax.tree.map(lambda x: np.asarray(x[1], float), params)["layer_0"]["cell"]
+  xs = np.asarray(own.batch.inputs, float)
+  logs, h = [], np.zeros((xs.shape[1], 3))
+  for x in xs:
+    of_x = x @ cell["input"]["kernel"] + cell["input"]["bias"]
+    of_h = h @ cell["hidden"]["kernel"]
+    r, z = (1 / (1 + np.exp(-(of_x + of_h)[:, n : n + 3])) for n in (0, 3))
+    new = np.tanh(of_x[:, 6:] + r * (of_h[:, 6:] + cell["hidden"]["bias"]))
+    h = (1 - z) * new + z * h
+    logs.append(np.log(z))
+  np.testing.assert_allclose(found[1], -1 / np.mean(logs, axis=(0, 1)), rtol=1e-5)
+  elman = start(make_config(SMALL), str(tmp_path / "elman"))
+  params = initial_state(elman).params
+  assert measure_time_scales(make_instruments(elman, params), params) is None
 
 
 def test_a_run_is_measured_once(diagnosed):

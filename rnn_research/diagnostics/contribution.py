@@ -83,11 +83,18 @@ def contribution_by_lag(
 
 def _figures(parts: LagParts, weights, examples) -> Contribution:
   factors = parts.values, parts.cotangents
-  whole = jnp.einsum("kbr,kbc->rc", *factors)
+  nothing = jnp.zeros((factors[0].shape[2], factors[1].shape[2]), factors[1].dtype)
+
+  # Heads and tails are each added up: their difference from the whole would cancel.
+  def tail(total, own):
+    total = total + _part(own)
+    return total, jnp.sqrt(_product(total, total))
+
+  whole, tails = jax.lax.scan(tail, nothing, factors, reverse=True)
   square = _product(whole, whole)
 
-  def add(total, own):
-    part = jnp.einsum("br,bc->rc", *own)
+  def head(total, own):
+    part = _part(own)
     total = total + part
     return total, (
       scaled_norm(part, 0),
@@ -96,10 +103,7 @@ def _figures(parts: LagParts, weights, examples) -> Contribution:
       _product(total, whole),
     )
 
-  nothing = jnp.zeros_like(whole)
-  # Heads and tails are each added up: their difference from the whole would cancel.
-  _, (norms, along, heads, heads_along) = jax.lax.scan(add, nothing, factors)
-  _, (_, _, tails, _) = jax.lax.scan(add, nothing, factors, reverse=True)
+  _, (norms, along, heads, heads_along) = jax.lax.scan(head, nothing, factors)
   length = jnp.sqrt(square)
   # The head of K = 0 lags has no direction.
   cosines = heads_along / (heads * length)
@@ -113,6 +117,11 @@ def _figures(parts: LagParts, weights, examples) -> Contribution:
     uniform_tail=jnp.cumsum(weights[::-1])[::-1] / weights.sum(),
     examples=examples,
   )
+
+
+def _part(factors):
+  """G_k from what it is the product of."""
+  return jnp.einsum("br,bc->rc", *factors)
 
 
 def _product(a, b):

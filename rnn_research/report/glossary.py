@@ -34,6 +34,13 @@ TERMS = {
     "One input symbol, the event's, is replaced by another, and the network is "
     "run forward again: an answer that follows has been remembered."
   ),
+  "saturated": (
+    "Near an end of its range, where a gate hardly answers: next to no gradient "
+    "passes to what it is computed from."
+  ),
+  "time scale": (
+    "Steps in which a unit's own memory fades to 1/e, were nothing written to it."
+  ),
   "truncation": ("Cutting the gradient off after a number of steps back in time."),
   "loss curve": (
     "Gain of the loss's own gradient: |P_k' a| / |a|, with a the adjoint of "

@@ -1,7 +1,7 @@
 """A finished run measured once more, written into its folder.
 
 diagnosis.json               each figure at the start and at the end, one value a seed
-arrays/diagnosis/STEP.npz    its curves at either end
+arrays/diagnosis/STEP.npz    its curves, by lag, step or unit, at either end
 """
 
 import dataclasses
@@ -21,10 +21,11 @@ from rnn_research.training.state import make_state
 from rnn_research.verdict.measure import (
   lag_of,
   make_instruments,
-  measure_coherence,
+  measure_by_lag,
   measure_gain,
   measure_memory,
   measure_signal,
+  measure_time_scales,
 )
 from rnn_research.verdict.parameters import both_ends
 from rnn_research.verdict.tries import tries
@@ -78,13 +79,18 @@ def measure_ends(run: Run) -> dict[str, Any]:
       "memory": None if memory is None else _without(memory, "distance"),
     }
     arrays = {"curve": gain["curve"]}
-    coherence = measure_coherence(own, params)
+    by_lag = measure_by_lag(own, params)
     content[name]["coherence"] = None
-    if coherence is not None:
-      arrays |= coherence
+    if by_lag is not None:
+      arrays |= by_lag
       # Where no step is a known event, the longest lag with a state behind it.
       at = -2 if content["lag"] is None else content["lag"]
-      content[name]["coherence"] = {k: v[:, at] for k, v in coherence.items()}
+      content[name]["coherence"] = {
+        figure: by_lag[figure][:, at] for figure in ("coherence", "standard_error")
+      }
+    scales = measure_time_scales(own, params)
+    if scales is not None:
+      arrays["time_scale"] = scales
     if memory is not None:
       arrays["distance"] = memory["distance"]
     run.directory.write_arrays("diagnosis", steps[name], arrays)

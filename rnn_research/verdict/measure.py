@@ -14,8 +14,9 @@ from rnn_research.training.inspection import compile_inspect, inspection_batch
 from rnn_research.training.memory import compile_memory, swapped_batch
 from rnn_research.training.placement import place_shared
 from rnn_research.training.run import Run
-from rnn_research.verdict.coherence import compile_coherence, has_kernel
+from rnn_research.verdict.by_lag import compile_by_lag, has_kernel
 from rnn_research.verdict.signal import Signal, compile_signal, signal_chunks
+from rnn_research.verdict.units import compile_time_scales
 
 SWAPPED = 256  # sequences of the swap test: a standard error of 3% at most
 COHERENT = 4096  # sequences of the coherence: noise of about 1/1000
@@ -31,6 +32,7 @@ class Instruments(NamedTuple):
     chunks: batches of the signal.
     pair: sequences of the swap test, as they are and swapped; None without a swap.
     many: sequences of the coherence; None where the layer has no kernel for it.
+    opaque: whether the layer's steps can't be taken apart.
   """
 
   run: Run
@@ -39,6 +41,7 @@ class Instruments(NamedTuple):
   chunks: Any
   pair: tuple[Batch, Batch] | None
   many: Batch | None
+  opaque: bool
 
 
 def make_instruments(run: Run, params: Params) -> Instruments:
@@ -68,7 +71,8 @@ def make_instruments(run: Run, params: Params) -> Instruments:
   if has_kernel(traces[layers[0]]):
     many = place(inspection_batch(program, COHERENT, held_out))
   chunks = signal_chunks(program, held_out)
-  return Instruments(run, layers[0], batch, chunks, pair, many)
+  opaque = traces[layers[0]].cell.opaque
+  return Instruments(run, layers[0], batch, chunks, pair, many, opaque)
 
 
 def measure_gain(own: Instruments, params: Params) -> dict[str, np.ndarray]:
@@ -89,20 +93,36 @@ def measure_gain(own: Instruments, params: Params) -> dict[str, np.ndarray]:
   return {"gain": _finite(gain), "curve": _finite(curve)}
 
 
-def measure_coherence(own: Instruments, params: Params) -> dict[str, np.ndarray] | None:
-  """Whether examples agree on what each lag adds to the recurrent kernel's gradient.
+def measure_by_lag(own: Instruments, params: Params) -> dict[str, np.ndarray] | None:
+  """What each lag adds to the recurrent kernel's gradient, and whether examples agree.
 
   Returns:
-    `coherence` and `standard_error`, (seeds, lags); None without a kernel.
+    `coherence` and its `standard_error` by lag; `truncation_error` and `cosine` by the
+    number of lags kept; all (seeds, lags). None without a kernel.
   """
   if own.many is None:
     return None
-  found = jax.device_get(
-    compile_coherence(own.run.program, own.layer)(params, own.many)
-  )
+  found = jax.device_get(compile_by_lag(own.run.program, own.layer)(params, own.many))
   return {
-    name: _finite(getattr(found, name)) for name in ("coherence", "standard_error")
+    "coherence": _finite(found.coherence.coherence),
+    "standard_error": _finite(found.coherence.standard_error),
+    "truncation_error": _finite(found.contribution.truncation_error),
+    "cosine": _finite(found.contribution.cosine),
   }
+
+
+def measure_time_scales(own: Instruments, params: Params) -> np.ndarray | None:
+  """Time scale of each unit in steps, (seeds, units); None where nothing is direct.
+
+  Infinite where a unit keeps all or amplifies.
+  """
+  if own.opaque:
+    return None
+  found = compile_time_scales(own.run.program, own.layer)(params, own.batch)
+  scales = np.asarray(found, float)
+  if not scales.any():
+    return None
+  return np.where(scales < 0, np.inf, scales)
 
 
 def lag_of(own: Instruments) -> int | None:

@@ -94,7 +94,7 @@ def _map(axes: Axes, arm: Arm, kind: str, norm: Normalize) -> None:
   if broken is not None:
     mask = np.nan_to_num(broken).mean(axis=1) >= 0.5
     _hatch(axes, across, along, mask)
-  for event in _events(arm):
+  for event in event_steps(arm):
     axes.axhline(event + 1, color="white", linewidth=1, linestyle=(0, (4, 3)))
   axes.set_ylim(0.5, along[-1])
 
@@ -133,7 +133,8 @@ def edges(steps: Float[np.ndarray, "steps"]) -> Float[np.ndarray, "steps+1"]:
   return np.concatenate([[first], inner, [last]])
 
 
-def _events(arm: Arm) -> list[float]:
+def event_steps(arm: Arm) -> list[float]:
+  """Time steps of the events, counted from 0; the median over what was measured."""
   events = arm.run.adjoint.values.get("events")
   if events is None:
     return []
@@ -143,7 +144,7 @@ def _events(arm: Arm) -> list[float]:
 
 def _early(arm: Arm) -> int:
   """Index of the step that captions name: the first event, else the first."""
-  events = _events(arm)
+  events = event_steps(arm)
   return int(round(events[0])) if events else 0
 
 

@@ -1,6 +1,7 @@
 """Verdict, Fig. 3: gain by lag, and how far a swapped event moves the state."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnn_research.report import style, wording
@@ -26,7 +27,6 @@ def draw(found: Diagnosis) -> Picture | None:
   figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
   grid = figure.subplots(1, panels, squeeze=False)[0]
   grid[0].axhspan(-found.decades, found.decades, color=BAND, zorder=0)
-  lag = found.gain.lag
   for axes, series in zip(grid, (gain, distance), strict=False):
     for index, values in enumerate(series.values):
       last = index == len(series.values) - 1
@@ -37,8 +37,7 @@ def draw(found: Diagnosis) -> Picture | None:
         linestyle="-" if last else "--",
         label=NAMES[1 if last and index else index],
       )
-    if np.isfinite(lag):
-      axes.axvline(lag, color=style.INK, linewidth=0.8, linestyle=":")
+    mark_lag(axes, found)
     axes.set_xlim(left=0)
     axes.legend(loc="lower left")
   values = gain.values[np.isfinite(gain.values)]
@@ -58,6 +57,12 @@ def draw(found: Diagnosis) -> Picture | None:
     LIMITS,
     (found.arm,),
   )
+
+
+def mark_lag(axes: Axes, found: Diagnosis) -> None:
+  """A dotted line at the task's lag, if it has one."""
+  if np.isfinite(found.gain.lag):
+    axes.axvline(found.gain.lag, color=style.INK, linewidth=0.8, linestyle=":")
 
 
 def _title(found: Diagnosis, values: np.ndarray) -> str:

@@ -11,13 +11,24 @@ from pathlib import Path
 import matplotlib
 
 from rnn_research.report import glossary, style, wording
-from rnn_research.report.figures import ledger
+from rnn_research.report.figures import heat_maps, ledger, spectrum
 from rnn_research.report.picture import Picture, save
-from rnn_research.report.verdict import lags, seeds, starts, timeline
+from rnn_research.report.verdict import (
+  gates,
+  lags,
+  seeds,
+  starts,
+  time_steps,
+  timeline,
+  truncation,
+)
 from rnn_research.report.verdict.records import PAGE, Diagnosis, read_diagnosis
 from rnn_research.report.verdict.sentences import alarm_line, headline, sentences
 
 COLUMNS = 88
+# of a diagnosis, and behind them those that every study has
+FIGURES = (timeline, starts, lags, truncation, time_steps, gates)
+STUDY_FIGURES = (heat_maps, spectrum, ledger)
 
 
 def write(path: Path | str) -> Path:
@@ -32,8 +43,8 @@ def write(path: Path | str) -> Path:
   found = read_diagnosis(path)
   folder = found.run.path / "figures"
   with matplotlib.rc_context(style.RC):
-    drawn = [module.draw(found) for module in (timeline, starts, lags)]
-    drawn.append(ledger.draw(found.study))
+    drawn = [module.draw(found) for module in FIGURES]
+    drawn += [module.draw(found.study) for module in STUDY_FIGURES]
     pictures = [picture for picture in drawn if picture is not None]
     figures = [
       _figure(picture, save(picture, folder), number, found)

@@ -143,16 +143,26 @@ def read_content(folder: Path) -> dict[str, Any]:
 
 def curves(run: Run, name: str) -> Series:
   """A curve of `arrays/diagnosis` at both ends: by step, median over seeds."""
-  steps, found = [], []
+  found = _stored(run, name)
+  width = max((values.shape[-1] for _, values in found), default=0)
+  empty = np.zeros((0, width))
+  medians = [_median(values) for _, values in found]
+  steps = np.array([step for step, _ in found], int)
+  return Series(steps, np.array(medians) if medians else empty)
+
+
+def pooled(run: Run, name: str) -> list[tuple[int, Float[np.ndarray, "units"]]]:
+  """(step, all seeds' values side by side) of `arrays/diagnosis`, at both ends."""
+  return [(step, values.reshape(-1)) for step, values in _stored(run, name)]
+
+
+def _stored(run: Run, name: str) -> list[tuple[int, np.ndarray]]:
+  found = []
   for file in sorted((run.path / "arrays" / "diagnosis").glob("*.npz")):
     with np.load(file) as arrays:
       if name in arrays.files:
-        steps.append(int(file.stem))
-        found.append(arrays[name].astype(float))
-  width = max((values.shape[-1] for values in found), default=0)
-  empty = np.zeros((0, width))
-  medians = [_median(values) for values in found]
-  return Series(np.array(steps, int), np.array(medians) if medians else empty)
+        found.append((int(file.stem), arrays[name].astype(float)))
+  return found
 
 
 def _median(values: Float[np.ndarray, "seeds time"]) -> Float[np.ndarray, "time"]:
