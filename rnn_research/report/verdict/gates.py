@@ -1,5 +1,7 @@
 """Verdict, Fig. 6: saturated gates through training, and how long units keep."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -59,7 +61,7 @@ def _shares(found: Diagnosis) -> dict[str, tuple[Series, Series]]:
 
 
 def _saturated(axes: Axes, shares: dict, found: Diagnosis) -> None:
-  for colour, (name, ends) in zip(COLOURS, shares.items(), strict=False):
+  for colour, (name, ends) in zip(cycle(COLOURS), shares.items(), strict=False):
     for series, dashes, end in zip(ends, ("--", "-"), ("low", "high"), strict=True):
       axes.plot(
         series.steps,

@@ -56,12 +56,12 @@ def moments(count: int) -> list[int]:
 
 def _curves(found: Diagnosis) -> dict[str, Float[np.ndarray, "steps time"]]:
   layer, values = found.run.layer, found.run.adjoint.values
-  names = {"|a_t|, the adjoint": f"{layer}/log10_median"}
+  names = {"|a_t| (adjoint)": f"{layer}/log10_median"}
   head = f"{layer}/weights/"
   for key in values:
     if key.startswith(head) and key.endswith("/log10_median"):
       product = key.removeprefix(head).removesuffix("/log10_median")
-      names[f"|dW_t|, {product} kernel"] = key
+      names[f"|dW_t| ({product} kernel)"] = key
   empty = np.zeros((0, 0))
   return {
     name: median(values[key], axis=1) if key in values else empty
@@ -74,7 +74,7 @@ def _title(panels: dict[str, Float[np.ndarray, "steps time"]]) -> str:
   for name, stored in panels.items():
     known = stored[-1][np.isfinite(stored[-1])]
     fall = float(known[-1] - known.min()) if len(known) else np.nan
-    parts.append(f"{name.partition(',')[0]} by {wording.number(fall, 1)}")
+    parts.append(f"{name} by {wording.number(fall, 1)}")
   return (
     "At the end of training, from the last time step back, the norm falls at most (in"
     f" decades): {wording.listing(parts)}"

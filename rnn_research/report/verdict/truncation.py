@@ -115,7 +115,7 @@ def _title(cosine: Series) -> str:
 
 def _caption(found: Diagnosis, cosine: Series, error: Series) -> tuple[str, ...]:
   whole = len(cosine.values[-1])
-  tenth = max(whole // 10, 1)
+  tenth = min(max(whole // 10, 1), whole - 1)
   near, lost = (series.values[-1][tenth] for series in (cosine, error))
   reach = _reach(found)
   trained = (
