@@ -76,7 +76,8 @@ def _saturated(axes: Axes, shares: dict, found: Diagnosis) -> None:
   axes.set_title("saturated units, by gate")
   axes.set_xlabel("training step")
   axes.set_ylabel("% of units, steps and examples")
-  axes.legend(loc="best", ncols=2)
+  # Under the panels: of four gates it would cover some.
+  axes.figure.legend(loc="outside lower left", ncols=4)
 
 
 def _units(axes: Axes, scales: list, found: Diagnosis) -> None:
