@@ -25,15 +25,18 @@ from rnn_research.training.random_keys import INSPECTION
 from rnn_research.training.run_directory import jsonable
 from rnn_research.training.start import start
 from rnn_research.verdict import diagnose, open_run, read_config
+from rnn_research.verdict.by_lag import recurrent_kernel
 from rnn_research.verdict.measure import (
   COHERENT,
   make_instruments,
+  measure_by_lag,
   measure_time_scales,
 )
 from rnn_research.verdict.parameters import both_ends
 from rnn_research.verdict.signal import BATCHES, FIRST_KEY, GROUPS, shares
 from rnn_research.verdict.tries import tries
 from tests.fake_study import ARMS, write_run
+from tests.laws.subjects import CELLS
 from tests.small_run import initial_state, make_config, read_records, saved_state, train
 
 SMALL = {"seeds": 2, "model.hidden": 3, "train.checkpoint_every": 0}
@@ -184,6 +187,31 @@ def test_what_a_truncation_loses_is_what_training_with_it_would(diagnosed, kept)
     cosine, error = (arrays[name][0, kept] for name in ("cosine", "truncation_error"))
   np.testing.assert_allclose(cosine, (whole * cut).sum() / np.prod(norms), rtol=1e-4)
   np.testing.assert_allclose(error, np.linalg.norm(whole - cut) / norms[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+  "name, kernel",
+  [
+    ("elman", "hidden"),
+    ("lstm_projection", "hidden"),
+    ("gru_before", "gates"),
+    ("wrapped", "gates"),
+    ("convolutional", None),
+    ("min_gru", None),
+  ],
+)
+def test_every_dense_recurrence_has_a_kernel_to_ask(name, kernel):
+  assert recurrent_kernel(CELLS[name]) == kernel
+
+
+def test_a_gru_with_the_reset_before_is_asked_as_well(tmp_path):
+  changes = {"model.cell": "gru", "model.cell_options.reset_after": False}
+  run = start(make_config(SMALL | changes), str(tmp_path / "run"))
+  params = initial_state(run).params
+  found = measure_by_lag(make_instruments(run, params), params)
+  # T = 10: with all but the first state, which is zero, it is the whole gradient.
+  np.testing.assert_allclose(found["cosine"][:, 9], 1, rtol=1e-5)
+  assert (found["truncation_error"][:, 3] > 1e-3).all()
 
 
 def test_time_scales_are_those_of_the_gates_that_keep(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_research.cells import dense
+from rnn_research.cells import Cell, dense
 from rnn_research.diagnostics import (
   Coherence,
   Contribution,
@@ -16,9 +16,6 @@ from rnn_research.diagnostics import (
 from rnn_research.training.inspection import last_adjoints
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
-from rnn_research.unroll import Trace
-
-PRODUCT = "hidden"  # every cell's recurrent kernel
 
 
 class ByLag(NamedTuple):
@@ -33,9 +30,15 @@ class ByLag(NamedTuple):
   contribution: Contribution
 
 
-def has_kernel(trace: Trace) -> bool:
-  """Whether the cell's state goes through a dense kernel that can be asked."""
-  return not trace.cell.opaque and dict(trace.cell.products).get(PRODUCT) is dense
+def recurrent_kernel(cell: Cell) -> str | None:
+  """Name of the dense kernel that the state goes through; None if there is none.
+
+  "hidden", or the first of a cell that has several (a GRU with the reset before).
+  """
+  if cell.opaque:
+    return None
+  names = [name for name, operation in cell.products if operation is dense]
+  return "hidden" if "hidden" in names else next(iter(names), None)
 
 
 @functools.cache
@@ -48,9 +51,10 @@ def compile_by_lag(program: Program, layer: str) -> Callable[..., ByLag]:
 
   def one_seed(params: Any, batch: Any) -> ByLag:
     trace, adjoint = last_adjoints(program, params, batch)[layer]
+    kernel = recurrent_kernel(trace.cell)
     return ByLag(
-      coherence_by_lag(trace, adjoint, product=PRODUCT),
-      contribution_by_lag(trace, adjoint, product=PRODUCT),
+      coherence_by_lag(trace, adjoint, product=kernel),
+      contribution_by_lag(trace, adjoint, product=kernel),
     )
 
   return jax.jit(over_seeds(program.layout, one_seed))

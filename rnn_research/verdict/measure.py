@@ -14,7 +14,7 @@ from rnn_research.training.inspection import compile_inspect, inspection_batch
 from rnn_research.training.memory import compile_memory, swapped_batch
 from rnn_research.training.placement import place_shared
 from rnn_research.training.run import Run
-from rnn_research.verdict.by_lag import compile_by_lag, has_kernel
+from rnn_research.verdict.by_lag import compile_by_lag, recurrent_kernel
 from rnn_research.verdict.signal import Signal, compile_signal, signal_chunks
 from rnn_research.verdict.units import compile_time_scales
 
@@ -67,12 +67,11 @@ def make_instruments(run: Run, params: Params) -> Instruments:
   layers = sorted(found, key=lambda x: ("backward" in x, "decoder" in x, x))
   one = jax.tree.map(lambda leaf: leaf[0], params)
   traces = jax.eval_shape(lambda p: make_traces(program.model, p, batch), one)
-  many = None
-  if has_kernel(traces[layers[0]]):
+  cell, many = traces[layers[0]].cell, None
+  if recurrent_kernel(cell) is not None:
     many = place(inspection_batch(program, COHERENT, held_out))
   chunks = signal_chunks(program, held_out)
-  opaque = traces[layers[0]].cell.opaque
-  return Instruments(run, layers[0], batch, chunks, pair, many, opaque)
+  return Instruments(run, layers[0], batch, chunks, pair, many, cell.opaque)
 
 
 def measure_gain(own: Instruments, params: Params) -> dict[str, np.ndarray]:
