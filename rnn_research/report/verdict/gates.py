@@ -11,7 +11,7 @@ from rnn_research.report import style, wording
 from rnn_research.report.picture import Picture
 from rnn_research.report.records import Series
 from rnn_research.report.statistics import median
-from rnn_research.report.verdict.lags import NAMES
+from rnn_research.report.verdict.ends import ends
 from rnn_research.report.verdict.records import Diagnosis, pooled
 
 LIMITS = (
@@ -61,15 +61,15 @@ def _shares(found: Diagnosis) -> dict[str, tuple[Series, Series]]:
 
 
 def _saturated(axes: Axes, shares: dict, found: Diagnosis) -> None:
-  for colour, (name, ends) in zip(cycle(COLOURS), shares.items(), strict=False):
-    for series, dashes, end in zip(ends, ("--", "-"), ("low", "high"), strict=True):
+  for colour, (name, sides) in zip(cycle(COLOURS), shares.items(), strict=False):
+    for series, dashes, side in zip(sides, ("--", "-"), ("low", "high"), strict=True):
       axes.plot(
         series.steps,
         100 * median(series.values, axis=1),
         color=colour,
         linestyle=dashes,
         linewidth=1.3,
-        label=f"{name}, {end}",
+        label=f"{name}, {side}",
       )
   axes.set_ylim(0, None)
   axes.set_xlim(0, max(found.run.steps, 1))
@@ -81,16 +81,15 @@ def _saturated(axes: Axes, shares: dict, found: Diagnosis) -> None:
 
 
 def _units(axes: Axes, scales: list, found: Diagnosis) -> None:
-  colour = style.cell_style(found.arm.cell).colour
-  for index, (_, values) in enumerate(scales):
-    last = index == len(scales) - 1
+  looks = ends(found.arm.cell, len(scales))
+  for end, (_, values) in zip(looks, scales, strict=True):
     known = np.sort(np.minimum(values[~np.isnan(values)], LONGEST))
     axes.plot(
       (np.arange(len(known)) + 0.5) / max(len(known), 1),
       known,
-      color=colour if last else style.MUTED,
-      linestyle="-" if last else "--",
-      label=NAMES[1 if last and index else index],
+      color=end.colour,
+      linestyle=end.linestyle,
+      label=end.name,
     )
   if np.isfinite(found.gain.lag):
     axes.axhline(found.gain.lag, color=style.INK, linewidth=0.8, linestyle=":")
@@ -107,8 +106,8 @@ def _units(axes: Axes, scales: list, found: Diagnosis) -> None:
 
 def _title(shares: dict[str, tuple[Series, Series]]) -> str:
   parts = []
-  for name, ends in shares.items():
-    total = sum(median(series.values[-1:], axis=1)[0] for series in ends)
+  for name, sides in shares.items():
+    total = sum(median(series.values[-1:], axis=1)[0] for series in sides)
     parts.append(f"{name} {wording.percent(float(total))}")
   return f"Saturated at the end of training: {wording.listing(parts)}"
 

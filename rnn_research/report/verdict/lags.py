@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from rnn_research.report import style, wording
 from rnn_research.report.picture import Picture
+from rnn_research.report.verdict.ends import ends
 from rnn_research.report.verdict.records import Diagnosis, curves
 from rnn_research.report.verdict.timeline import BAND
 
@@ -14,7 +15,6 @@ LIMITS = (
   " panels need not agree; a distance that stays open says that something is"
   " remembered, not that it is used."
 )
-NAMES = ("before training", "at the end")
 
 
 def draw(found: Diagnosis) -> Picture | None:
@@ -23,19 +23,18 @@ def draw(found: Diagnosis) -> Picture | None:
   if not len(gain.steps):
     return None
   panels = 2 if len(distance.steps) else 1
-  colour = style.cell_style(found.arm.cell).colour
   figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
   grid = figure.subplots(1, panels, squeeze=False)[0]
   grid[0].axhspan(-found.decades, found.decades, color=BAND, zorder=0)
   for axes, series in zip(grid, (gain, distance), strict=False):
-    for index, values in enumerate(series.values):
-      last = index == len(series.values) - 1
+    looks = ends(found.arm.cell, len(series.values))
+    for end, values in zip(looks, series.values, strict=True):
       axes.plot(
         np.arange(len(values)),
         values,
-        color=colour if last else style.MUTED,
-        linestyle="-" if last else "--",
-        label=NAMES[1 if last and index else index],
+        color=end.colour,
+        linestyle=end.linestyle,
+        label=end.name,
       )
     mark_lag(axes, found)
     axes.set_xlim(left=0)

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from rnn_research.report import style, wording
 from rnn_research.report.picture import Picture
 from rnn_research.report.records import Series
-from rnn_research.report.verdict.lags import NAMES, mark_lag
+from rnn_research.report.verdict.ends import ends
+from rnn_research.report.verdict.lags import mark_lag
 from rnn_research.report.verdict.records import Diagnosis, curves
 
 LIMITS = (
@@ -42,14 +43,11 @@ def draw(found: Diagnosis) -> Picture | None:
 
 
 def _kept(axes: Axes, found: Diagnosis, cosine: Series, error: Series) -> None:
-  colour = style.cell_style(found.arm.cell).colour
-  for index, (near, lost) in enumerate(zip(cosine.values, error.values, strict=True)):
-    last = index == len(cosine.values) - 1
-    look = {"color": colour if last else style.MUTED}
-    when = NAMES[1 if last and index else index]
+  looks = ends(found.arm.cell, len(cosine.values))
+  for end, near, lost in zip(looks, cosine.values, error.values, strict=True):
     steps = np.arange(len(near))
-    axes.plot(steps, near, label=f"cosine, {when}", **look)
-    axes.plot(steps, lost, linestyle="--", label=f"error, {when}", **look)
+    axes.plot(steps, near, color=end.colour, label=f"cosine, {end.name}")
+    axes.plot(steps, lost, "--", color=end.colour, label=f"error, {end.name}")
   reach = _reach(found)
   if reach:
     axes.axvline(reach, color=style.INK, linewidth=0.8)
@@ -64,17 +62,16 @@ def _kept(axes: Axes, found: Diagnosis, cosine: Series, error: Series) -> None:
 
 
 def _agreement(axes: Axes, found: Diagnosis, coherence: Series, noise: Series) -> None:
-  colour = style.cell_style(found.arm.cell).colour
-  for index, values in enumerate(coherence.values):
-    last = index == len(coherence.values) - 1
+  looks = ends(found.arm.cell, len(coherence.values))
+  for end, values in zip(looks, coherence.values, strict=True):
     axes.plot(
       np.arange(len(values)),
       np.where(values > 0, values, np.nan),
-      color=colour if last else style.MUTED,
+      color=end.colour,
       marker=".",
       markersize=3,
       linewidth=1.2,
-      label=NAMES[1 if last and index else index],
+      label=end.name,
     )
   floor = np.nanmedian(noise.values) if np.isfinite(noise.values).any() else np.nan
   if np.isfinite(floor):
