@@ -1,6 +1,6 @@
 """Recurrent cells: pure functions of (parameters, carry, input)."""
 
-from rnn_research.cells.cell import Cell, dense, select, zero_carry
+from rnn_research.cells.cell import Cell, Joined, dense, select, zero_carry
 from rnn_research.cells.elman import ACTIVATIONS, Elman, HiddenCarry
 from rnn_research.cells.gru import GRU
 from rnn_research.cells.initial import PRESETS, RECURRENT, Initial
@@ -35,6 +35,7 @@ __all__ = [
   "GRU",
   "HiddenCarry",
   "Initial",
+  "Joined",
   "LSTM",
   "MemoryCarry",
   "NUMBERS",

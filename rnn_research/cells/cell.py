@@ -59,20 +59,20 @@ def zero_carry(projection: Float[Array, "*batch columns"], size: int) -> Array:
 
 
 class Joined(NamedTuple):
-  """Columns of the projection that meet those of a product in a sum and nowhere else.
+  """Gates of a product that meet those of the projection in a sum and nowhere else.
 
-  Both then have the same cotangent, which is stored once. Where these are all columns,
-  the forward scan multiplies x_t and h_{t-1} at once.
+  Their cotangent is then the projection's, times the gate that they are multiplied by
+  before the sum, and isn't stored.
 
   Attributes:
     product: its name.
-    gates: how many of the projection's gates, from the first.
-    of: gates of the projection, all equally wide.
+    gates: how many, all equally wide.
+    by: name of the gate that multiplies them; None if they are added as they are.
   """
 
   product: str
   gates: int
-  of: int
+  by: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,12 +100,13 @@ class Cell:
     return False
 
   @property
-  def joined(self) -> Joined | None:
-    """Where `step` does nothing with the projection but add a product to it.
+  def joined(self) -> tuple[Joined, ...]:
+    """What `step` adds to the projection, if it does nothing else with it.
 
-    A subclass with a step of its own says it anew.
+    Gate by gate in the order of the projection's columns, and of each product's; all
+    of both, or nothing. A subclass with a step of its own says it anew.
     """
-    return None
+    return ()
 
   @property
   def gate_order(self) -> dict[str, tuple[str, ...]]:

@@ -49,7 +49,7 @@ class Elman(Cell):
   @property
   def joined(self):
     """W x and U h: also a norm sees only their sum."""
-    return Joined("hidden", 1, 1)
+    return (Joined("hidden", 1),)
 
   @property
   def gate_order(self):

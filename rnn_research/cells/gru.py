@@ -51,10 +51,12 @@ class GRU(Cell):
 
   @property
   def joined(self):
-    """The gates r and z, unless each is normalised; r stands between the parts of n."""
+    """W x and U h, unless each is normalised; r may multiply the candidate's."""
     if self.layer_norm:
-      return None
-    return Joined("hidden" if self.reset_after else "gates", 2, 3)
+      return ()
+    if self.reset_after:
+      return Joined("hidden", 2), Joined("hidden", 1, by="reset")
+    return Joined("gates", 2), Joined("candidate", 1)
 
   @property
   def gate_order(self):

@@ -73,8 +73,7 @@ class LSTM(Cell):
   @property
   def joined(self):
     """W x and U h, unless each is normalised by itself."""
-    gates = len(self.gates)
-    return None if self.layer_norm else Joined("hidden", gates, gates)
+    return () if self.layer_norm else (Joined("hidden", len(self.gates)),)
 
   @property
   def gate_order(self):

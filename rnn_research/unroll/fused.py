@@ -19,11 +19,9 @@ from rnn_research.cells import Tape, select
 from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import (
-  Columns,
   as_rows,
   replay,
   replay_activation,
-  side_by_side,
   transposed,
   value_gradient,
   weight_gradient,
@@ -32,9 +30,9 @@ from rnn_research.unroll.scan import (
   Plan,
   Rows,
   Trajectory,
+  joined,
   rounded_weights,
   scan_cell,
-  shared_columns,
 )
 from rnn_research.unroll.taps import Event, Measure, Readings, Stacked
 
@@ -94,7 +92,8 @@ def _backward(plan, measure, saved, cotangents):
   params, rows, initial_carry, context, trajectory = saved
   cell = plan.cell
   operations = dict(cell.products)
-  columns = shared_columns(cell, params)
+  parts = joined(cell)
+  derived = {part.product for part in parts}
   weights = rounded_weights(cell, params, plan.compute_dtype)
   backward_weights = {
     name: transposed(operation, weights[name]) for name, operation in operations.items()
@@ -128,7 +127,7 @@ def _backward(plan, measure, saved, cotangents):
   def body(state, step):
     later, d_vectors, d_context, d_initial = state
     given, start, projection, results, recorded, row = step
-    projection = _of_joint_product(cell, projection, results)
+    projection = _of_joint_product(parts, projection, results)
     total = _add_given(later, given)  # dl/ds_t
     nothing = _zeros(total)
     adjoint = select(row.active, total, nothing)
@@ -175,9 +174,8 @@ def _backward(plan, measure, saved, cotangents):
       earlier = select(row.resets, nothing, d_start)
     earlier = select(row.active, earlier, total)
     state = (earlier, _add(d_vectors, d_row), _add(d_context, d_ctx), d_initial)
-    if columns:
-      d_projection = d_projection[..., columns:]
-    return state, (Distinct.of((d_projection, d_results)), reading)
+    own = {name: d for name, d in d_results.items() if name not in derived}
+    return state, (Distinct.of((d_projection, own)), reading)
 
   state = (
     _add_given(_zeros(trajectory_at(trajectory, 0)), _given(cotangents[0])),
@@ -197,14 +195,11 @@ def _backward(plan, measure, saved, cotangents):
     body, state, steps, reverse=not plan.reverse, sequences=rows.xs.shape[1]
   )
   earlier, d_vectors, d_context, d_initial = state
-  d_own, d_results = emitted[0].tree()
-  d_parts = [Columns(d_own)] if d_own.shape[-1] else []
-  if columns:
-    d_parts = [Columns(d_results[cell.joined.product], columns), *d_parts]
+  d_projections, d_results = emitted[0].tree()
   readings = emitted[1]
 
   def multiplied(start, projection, results, recorded, noise):
-    projection = _of_joint_product(cell, projection, results)
+    projection = _of_joint_product(parts, projection, results)
     _, played = replay_step(
       {}, one_row, start, projection, results, recorded, noise, context, True
     )
@@ -220,22 +215,20 @@ def _backward(plan, measure, saved, cotangents):
       trajectory.recorded,
       rows.noise,
     )
+  d_results |= _of_projection(parts, d_projections, gates)
   if measure is not None:
-    d_projections = side_by_side(d_parts)
     after = measure.after(Stacked(d_projections, d_results, values, gates, readings))
     readings = Readings(readings, after)
 
   d_params = {
-    name: weight_gradient(
-      operation, params[name], values[name], [Columns(d_results[name])]
-    )
+    name: weight_gradient(operation, params[name], values[name], d_results[name])
     for name, operation in operations.items()
   }
   d_params["input"] = weight_gradient(
-    cell.input_operation, params["input"], rows.xs, d_parts
+    cell.input_operation, params["input"], rows.xs, d_projections
   )
   d_params.update(pull_rows(d_vectors)[0])
-  d_xs = value_gradient(cell.input_operation, weights["input"], rows.xs, d_parts)
+  d_xs = value_gradient(cell.input_operation, weights["input"], rows.xs, d_projections)
   d_rows = Rows(time=None, xs=d_xs, active=None, resets=None, noise=None)
   return d_params, d_rows, earlier, d_initial, d_context, readings
 
@@ -262,11 +255,26 @@ def _spread(vectors: Params, carries: Carry, rank: int) -> Params:
   return jax.tree.map(repeat, as_rows(vectors, rank))
 
 
-def _of_joint_product(cell, projection, results):
+def _of_joint_product(parts, projection, results):
   """The projection of one step: zero where the joined result holds it already."""
   if projection is None:
-    return jnp.zeros_like(results[cell.joined.product])
+    return jnp.zeros_like(results[parts[0].product])
   return projection
+
+
+def _of_projection(parts, d_projections, gates):
+  """Cotangents of the products that are added to the projection, all steps."""
+  found = {}
+  first, all_gates = 0, sum(part.gates for part in parts)
+  for part in parts:
+    last = first + part.gates
+    ends = (d_projections.shape[-1] * gate // all_gates for gate in (first, last))
+    columns = d_projections[..., slice(*ends)]
+    if part.by is not None:
+      columns = columns * gates[part.by]
+    found.setdefault(part.product, []).append(columns)
+    first = last
+  return {name: jnp.concatenate(columns, -1) for name, columns in found.items()}
 
 
 def _probed(cell, vectors, start, projection, results, row, context):

@@ -1,8 +1,7 @@
 """What the backward scan plays back, and the weight gradients behind it."""
 
 import functools
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -83,30 +82,9 @@ SLOPES = {
 }
 
 
-class Columns(NamedTuple):
-  """The first columns of what the backward scan has stacked.
-
-  Attributes:
-    stacked: (time, batch, ...).
-    count: of the last axis; None is all.
-  """
-
-  stacked: Array
-  count: int | None = None
-
-  def cut(self) -> Array:
-    """These columns alone."""
-    return self.stacked[..., : self.count]
-
-
 def _every_step(operation: Operation, weights: Params, values: Any) -> Array:
   """The operation on the values of all steps."""
   return jax.vmap(functools.partial(operation, weights))(values)
-
-
-def side_by_side(parts: Sequence[Columns]) -> Array:
-  """All columns in one array."""
-  return jnp.concatenate([part.cut() for part in parts], -1)
 
 
 def _of_type(gradient: Array, parameter: Array) -> Array:
@@ -120,7 +98,7 @@ def _of_type(gradient: Array, parameter: Array) -> Array:
 
 
 def weight_gradient(
-  operation: Operation, weights: Params, values: Any, cotangents: Sequence[Columns]
+  operation: Operation, weights: Params, values: Any, cotangents: Array
 ) -> Params:
   """Gradient of one weight from all time steps at once.
 
@@ -131,28 +109,22 @@ def weight_gradient(
     operation: of the weight.
     weights: its parameters.
     values: what it multiplied, leaves (time, batch, ...).
-    cotangents: of its results, in one or several parts that stand side by side on the
-      last axis.
+    cotangents: of its results, (time, batch, ...).
   """
   if operation is not dense:
     _, pull = jax.vjp(lambda w: _every_step(operation, w, values), weights)
-    return pull(side_by_side(cotangents))[0]
+    return pull(cotangents)[0]
   kernel = weights["kernel"]
-  parts = [outer_products(values, part.cut(), kernel) for part in cotangents]
-  total = jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
-  gradient = {"kernel": _of_type(total, kernel)}
+  gradient = {"kernel": _of_type(outer_products(values, cotangents, kernel), kernel)}
   if "bias" in weights:
     bias = weights["bias"]
-    # Cut behind the sum: cutting what is stacked copies it.
-    sums = [sum_of_steps(part.stacked)[: part.count] for part in cotangents]
-    total = jnp.concatenate(sums) if len(sums) > 1 else sums[0]
-    own = total[kernel.shape[-1] - bias.shape[-1] :]
+    own = sum_of_steps(cotangents[..., kernel.shape[-1] - bias.shape[-1] :])
     gradient["bias"] = _of_type(own.astype(bias.dtype), bias)
   return gradient
 
 
 def value_gradient(
-  operation: Operation, weights: Params, values: Any, cotangents: Sequence[Columns]
+  operation: Operation, weights: Params, values: Any, cotangents: Array
 ) -> Any:
   """Gradient of what one weight multiplied, all time steps at once.
 
@@ -162,17 +134,5 @@ def value_gradient(
     values: what it multiplied, leaves (time, batch, ...).
     cotangents: as above.
   """
-  if operation is not dense:
-    _, pull = jax.vjp(lambda v: _every_step(operation, weights, v), values)
-    return pull(side_by_side(cotangents))[0]
-  # A product a part: side by side they would be stacked once more.
-  kernel, total, first = weights["kernel"], None, 0
-  for part in cotangents:
-    cotangent = part.cut()
-    last = first + cotangent.shape[-1]
-    columns = {"kernel": kernel[:, first:last]}
-    _, pull = jax.vjp(functools.partial(_every_step, dense, columns), values)
-    (gradient,) = pull(cotangent)
-    total = gradient if total is None else total + gradient
-    first = last
-  return total
+  _, pull = jax.vjp(lambda v: _every_step(operation, weights, v), values)
+  return pull(cotangents)[0]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Int
 
 from rnn_research.array_types import Active, Array, Carry, Params, Projection, Resets
-from rnn_research.cells import Cell, Tape, dense, select
+from rnn_research.cells import Cell, Joined, Tape, dense, select
 from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import as_rows
@@ -91,27 +91,23 @@ def rounded_weights(
   return params | kernels
 
 
-def shared_columns(cell: Cell, params: Params) -> int:
-  """Columns of the projection whose cotangent is that of the cell's joined product."""
-  joined = cell.joined
-  if joined is None or cell.input_operation is not dense:
-    return 0
-  if dict(cell.products)[joined.product] is not dense:
-    return 0
-  return params["input"]["kernel"].shape[-1] * joined.gates // joined.of
+def joined(cell: Cell) -> tuple[Joined, ...]:
+  """What the cell says that it only adds, if all of it has columns in one order."""
+  operations = dict(cell.products)
+  factors = [cell.input_operation, *(operations[part.product] for part in cell.joined)]
+  return cell.joined if all(operation is dense for operation in factors) else ()
 
 
 def joint_weights(plan: Plan, params: Params) -> Params | None:
-  """Weights of the input above those of the product that all of it is added to.
+  """Weights of the input above those of the one product that is added to all of it.
 
-  [x, h] times both is one product where there were two. None where only some columns
-  are added, where all inputs are projected beforehand, or where they are too large.
+  [x, h] times both is one product where there were two. None where a gate stands
+  between them, where all inputs are projected beforehand, or where they are too large.
   """
-  of_x = params["input"]
-  columns = shared_columns(plan.cell, params)
-  if plan.whole_projection or columns < of_x["kernel"].shape[-1]:
+  parts = joined(plan.cell)
+  if plan.whole_projection or len(parts) != 1 or parts[0].by is not None:
     return None
-  of_h = params[plan.cell.joined.product]
+  of_x, of_h = params["input"], params[parts[0].product]
   if "bias" in of_h:
     return None
   if of_x["kernel"].size + of_h["kernel"].size > LARGEST_JOINT:
@@ -138,6 +134,7 @@ def scan_cell(
   vectors = as_rows(cell.vectors(params), rows.xs.ndim - 1)
   project = functools.partial(cell.project, params["input"])
   both = joint_weights(plan, params)
+  added_to_all = None if both is None else joined(cell)[0].product
   if plan.whole_projection:
     rows = rows._replace(xs=jax.vmap(project)(rows.xs))
 
@@ -149,7 +146,7 @@ def scan_cell(
     results, recorded = {}, []
 
     def product(name, value):
-      if both is not None and name == cell.joined.product:
+      if name == added_to_all:
         results[name] = dense(
           both, jnp.concatenate([row.xs.astype(value.dtype), value], axis=-1)
         )
