@@ -44,5 +44,9 @@ def shrunk(config: Config) -> Config:
       test_examples=100,
       checkpoint_every=0,
     ),
-    diagnostics=DiagnosticsConfig(lag_every=10, lag_examples=4),
+    diagnostics=DiagnosticsConfig(
+      lag_every=10,
+      lag_examples=4,
+      exponents_every=10 if config.diagnostics.exponents_every else 0,
+    ),
   )

@@ -71,7 +71,8 @@ def synthetic(cell: str, length: int, **init: float | str) -> Config:
       "adam", learning_rate=LEARNING_RATES.get(cell, UNTUNED), clip_bound=1.0
     ),
     train=TrainConfig(steps=steps(STEPS), batch=32, log_every=25, eval_every=100),
-    diagnostics=DiagnosticsConfig(lag_every=25),
+    # Exponents at both ends; each costs what a few updates do.
+    diagnostics=DiagnosticsConfig(lag_every=25, exponents_every=STEPS),
   )
 
 

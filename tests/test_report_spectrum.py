@@ -6,7 +6,7 @@ import fake_study
 import numpy as np
 import pytest
 
-from rnn_research.report.figures import spectrum
+from rnn_research.report.figures import lag_curves, spectrum
 from rnn_research.report.study import read_study
 
 SIZE, COUNT, EXAMPLES = 16, 4, 3
@@ -69,6 +69,33 @@ def test_theory_stands_where_it_holds_and_as_it_was_before_training(study):
   for axes in gated:
     assert not any("σ" in line.get_label() for line in axes.lines)
     assert not any("mean" in line.get_label() for line in axes.lines)
+
+
+def test_rates_are_drawn_beside_the_rms_curves_at_both_ends(study):
+  """Straight lines through the origin; the scale stays that of the curves."""
+  picture = lag_curves.draw(study)
+  loss, rms = np.reshape(picture.figure.axes, (3, 2))[:2]
+  for when, (axes, above) in enumerate(zip(rms, loss, strict=True)):
+    step = when * fake_study.STEPS
+    lag = fake_study.LAGS[0]
+    lines = {}
+    for line in axes.lines:
+      if line.get_marker() == "None" and len(line.get_xdata()) > lag:
+        lines.setdefault(line.get_linestyle(), []).append(line.get_ydata())
+    dashed, dash_dotted, dotted = (lines[dashes] for dashes in ("--", "-.", ":"))
+    for found, name in zip(dashed, ("rnn_1", "gru", "lstm"), strict=True):
+      rate = np.median(exponents(name, step)[:, 0].mean(-1))
+      np.testing.assert_allclose(found[[0, lag]], [0, rate * lag / np.log(10)])
+    rate = MEAN_FIELD + step
+    np.testing.assert_allclose(dash_dotted[0][lag], rate * lag / np.log(10))
+    rate = np.log(SIGMA_MAX + step)
+    np.testing.assert_allclose(dotted[0][lag], rate * lag / np.log(10))
+    assert not np.isfinite([*dash_dotted[1:], *dotted[1:]]).any()
+    assert axes.get_ylim() == above.get_ylim()
+    assert axes.get_ylim()[1] < 10
+  (legend,) = picture.figure.legends
+  words = [text.get_text() for text in legend.get_texts()]
+  assert words[-3:] == ["λ1 x lag", "mean field x lag", "ln σ_max x lag"]
 
 
 def test_words_are_the_numbers(study):

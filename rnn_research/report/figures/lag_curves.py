@@ -6,6 +6,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rnn_research.report import style, wording
+from rnn_research.report.figures.rates import (
+  BEFORE,
+  NOW,
+  largest,
+  pascanu,
+  predicted,
+)
 from rnn_research.report.gains import first_event_gain
 from rnn_research.report.picture import Picture
 from rnn_research.report.selection import default_arm, headline_arms
@@ -19,6 +26,12 @@ LIMITS = (
 )
 CURVES = {"loss": "loss curve", "rms": "rms curve", "path": "path curve"}
 SUP = "sup gain (hollow)"
+# Straight lines beside the rms curves, in the cell's colour.
+RATES = (
+  (largest, "--", "λ1 x lag"),
+  (predicted, "-.", "mean field x lag"),
+  (pascanu, ":", "ln σ_max x lag"),
+)
 HOLLOW = {"linestyle": "none", "markerfacecolor": "white", "markersize": 6}
 
 
@@ -42,6 +55,8 @@ def draw(study: Study) -> Picture | None:
       _events(axes, arms, when)
       axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
     row[0].set_ylabel(f"log10 gain, {CURVES[curve]}")
+  if "rms" in curves:
+    _rates(grid[curves.index("rms")], arms)
   for axes, when in zip(grid[0], (0, -1), strict=True):
     axes.set_title(_when(arms, when))
   for axes in grid[-1]:
@@ -52,6 +67,10 @@ def draw(study: Study) -> Picture | None:
   if any(_has(arm, "sup") for arm in arms):
     handles.append(Line2D([], [], **HOLLOW, color=style.INK, marker="D"))
     labels.append(SUP)
+  for rate, dashes, name in RATES:
+    if np.isfinite([rate(arm, BEFORE) for arm in arms]).any():
+      handles.append(Line2D([], [], color=style.INK, linestyle=dashes, linewidth=1))
+      labels.append(name)
   figure.legend(handles, labels, loc="outside upper center", ncols=len(arms) + 2)
   return Picture(
     "lag_curves",
@@ -105,6 +124,23 @@ def _sup(axes: Axes, arm: Arm, when: int) -> None:
   look = style.cell_style(arm.cell)
   gain, lags = (middle(arm, f"sup_{name}", when) for name in ("median", "lags"))
   axes.plot(lags, gain, **HOLLOW, color=look.colour, marker=look.marker, zorder=3)
+
+
+def _rates(row: np.ndarray, arms: list[Arm]) -> None:
+  """What each rate per step comes to by lag, within the scale of the curves."""
+  scale = row[0].get_ylim()
+  for axes, when in zip(row, (BEFORE, NOW), strict=True):
+    for arm in arms:
+      lags = np.arange(len(middle(arm, "rms_median", when)))
+      for rate, dashes, _ in RATES:
+        axes.plot(
+          lags,
+          rate(arm, when) * lags / np.log(10),
+          dashes,
+          color=style.cell_style(arm.cell).colour,
+          linewidth=1,
+        )
+  row[0].set_ylim(scale)
 
 
 def _events(axes: Axes, arms: list[Arm], when: int) -> None:
@@ -180,4 +216,11 @@ def _caption(arms: list[Arm]) -> tuple[str, ...]:
     " problem's events lie (range over seeds of the median example). A path curve"
     " that is missing, as a tanh RNN's, is of a cell that has no direct path."
   )
+  if any(np.isfinite(rate(arm, BEFORE)) for arm in arms for rate, *_ in RATES):
+    sentences.append(
+      "Straight lines: what a rate per step comes to. λ1, the largest Lyapunov"
+      " exponent, is what every slope tends to at long lags; the mean field predicts"
+      " the rms curve of a wide tanh network; above ln σ_max no gain of one can rise"
+      " (Pascanu et al. 2013)."
+    )
   return tuple(sentences)

@@ -1,14 +1,20 @@
 """Fig. 7: Lyapunov exponents before training and at the end."""
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnn_research.report import style, wording
+from rnn_research.report.figures.rates import (
+  BEFORE,
+  NOW,
+  exponents,
+  has_exponents,
+  pascanu,
+  predicted,
+)
 from rnn_research.report.picture import Picture
 from rnn_research.report.selection import default_arm, headline_arms
-from rnn_research.report.statistics import median
 from rnn_research.report.study import Arm, Study
 
 LIMITS = (
@@ -16,9 +22,6 @@ LIMITS = (
   " gradient can rise for some of them though all exponents are negative. Nor what a"
   " network holds: an exponent above 0 is a gradient that explodes, not a memory."
 )
-BEFORE, NOW = 0, -1
-# Activations whose slope is at most 1; None is tanh.
-SLOPE_ONE = (None, "tanh", "relu")
 
 
 def draw(study: Study) -> Picture | None:
@@ -44,35 +47,9 @@ def draw(study: Study) -> Picture | None:
 
 
 def _arms(study: Study) -> list[Arm]:
-  shown = [
-    arm
-    for arm in headline_arms(study)
-    if f"{arm.run.layer}/exponents" in arm.run.exponents.values
-  ]
+  shown = [arm for arm in headline_arms(study) if has_exponents(arm)]
   cells = {arm.cell: None for arm in shown}
   return [default_arm([a for a in shown if a.cell == c]) for c in cells]
-
-
-def exponents(arm: Arm, when: int) -> Float[np.ndarray, "..."]:
-  """Median over seeds of the mean over examples, at a measurement."""
-  values = arm.run.exponents.values[f"{arm.run.layer}/exponents"][when]
-  return median(values.mean(-1), axis=0)
-
-
-def predicted(arm: Arm, when: int) -> float:
-  """The mean field's rate of the rms curve; NaN where it is none of the cell's."""
-  rates = arm.run.exponents.values.get(f"{arm.run.layer}/mean_field")
-  return float("nan") if rates is None else float(median(rates[when], axis=0))
-
-
-def pascanu(arm: Arm) -> float:
-  """ln sigma_max of a tanh or relu network before training; NaN if not on record."""
-  options = arm.run.config.get("model", {}).get("cell_options") or {}
-  values = arm.run.get(f"spectrum/{arm.run.layer}/hidden/sigma_max").values
-  if arm.cell != "rnn" or not len(values) or options.get("activation") not in SLOPE_ONE:
-    return float("nan")
-  largest = values[BEFORE]
-  return float(median(np.log(np.where(largest > 0, largest, np.nan)), axis=0))
 
 
 def _spectrum(axes: Axes, arm: Arm) -> None:
@@ -97,7 +74,7 @@ def _spectrum(axes: Axes, arm: Arm) -> None:
   axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
   for value, dashes, label in (
     (predicted(arm, BEFORE), "--", "mean field, before training"),
-    (pascanu(arm), "-.", "ln σ_max, before training"),
+    (pascanu(arm, BEFORE), "-.", "ln σ_max, before training"),
   ):
     if np.isfinite(value):
       axes.axhline(value, color=style.INK, linewidth=0.9, linestyle=dashes, label=label)
@@ -122,7 +99,7 @@ def _caption(arms: list[Arm]) -> tuple[str, ...]:
       f" {wording.number(last[0], 3)} to {wording.number(last[-1], 3)} at step"
       f" {int(arm.run.exponents.steps[NOW]):,}"
     )
-    lines = (predicted(arm, BEFORE), "mean field"), (pascanu(arm), "ln σ_max")
+    lines = (predicted(arm, BEFORE), "mean field"), (pascanu(arm, BEFORE), "ln σ_max")
     for value, name in lines:
       if np.isfinite(value):
         text += f"; {name} {wording.number(value, 3)}"
