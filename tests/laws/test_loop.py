@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from rnn_research.cells import LSTM
 from rnn_research.unroll import unroll
 from tests.laws.closeness import assert_close
 from tests.laws.subjects import subject
@@ -56,3 +57,18 @@ def test_on_cpu_a_single_sequence_runs_in_one_function(batch, one_function):
   assert len([call for call in calls if "xla_cpu_small_call" in call]) == (
     2 if one_function else 0
   )
+
+
+@pytest.mark.parametrize("hidden, axes", [(6, 2), (32, 3)], ids=["short", "vectors"])
+def test_on_cpu_short_rows_are_stacked_as_one(hidden, axes):
+  """Rows that no vector divides would be copied entry by entry."""
+  cell, xs = LSTM(), jnp.zeros((30, 2, 16))
+  params = cell.init(jax.random.key(0), 16, hidden)
+  program = jax.jit(jax.grad(lambda p: unroll(cell, p, xs)[0].hidden.sum()))
+  compiled = program.lower(params).compile().as_text()
+  found = [
+    line.split("=")[1].split("]")[0].count(",") + 1
+    for line in compiled.splitlines()
+    if "dynamic-update-slice" in line and "= f32[30," in line
+  ]
+  assert found and set(found) == {axes}
