@@ -7,6 +7,7 @@ are formed from them once, behind the scan. Everything a tap can read is in its 
 """
 
 import functools
+import itertools
 from typing import Any
 
 import jax
@@ -265,16 +266,20 @@ def _of_joint_product(parts, projection, results):
 def _of_projection(parts, d_projections, gates):
   """Cotangents of the products that are added to the projection, all steps."""
   found = {}
-  first, all_gates = 0, sum(part.gates for part in parts)
-  for part in parts:
-    last = first + part.gates
-    ends = (d_projections.shape[-1] * gate // all_gates for gate in (first, last))
-    columns = d_projections[..., slice(*ends)]
-    if part.by is not None:
-      columns = columns * gates[part.by]
-    found.setdefault(part.product, []).append(columns)
+  first, size = 0, d_projections.shape[-1] // max(sum(part.gates for part in parts), 1)
+  for name, own in itertools.groupby(parts, lambda part: part.product):
+    factors = [part.by for part in own for _ in range(part.gates)]
+    last = first + len(factors)
+    columns = d_projections[..., first * size : last * size]
+    by_gate = columns.reshape(*columns.shape[:-1], len(factors), size)
+    for gate, by in enumerate(factors):
+      if by is not None:
+        # Over all gates, in one kernel: cut out and joined again they are two copies.
+        this = (jnp.arange(len(factors)) == gate)[:, None]
+        by_gate = jnp.where(this, by_gate * gates[by][..., None, :], by_gate)
+    found[name] = by_gate.reshape(columns.shape)
     first = last
-  return {name: jnp.concatenate(columns, -1) for name, columns in found.items()}
+  return found
 
 
 def _probed(cell, vectors, start, projection, results, row, context):

@@ -118,7 +118,13 @@ def weight_gradient(
   gradient = {"kernel": _of_type(outer_products(values, cotangents, kernel), kernel)}
   if "bias" in weights:
     bias = weights["bias"]
-    own = sum_of_steps(cotangents[..., kernel.shape[-1] - bias.shape[-1] :])
+    missing = kernel.shape[-1] - bias.shape[-1]
+    if missing:
+      # As a product it reads what the other one reads, which is then formed once.
+      ones = jnp.ones_like(cotangents[..., :1])
+      own = outer_products(ones, cotangents, kernel)[0, missing:]
+    else:
+      own = sum_of_steps(cotangents)
     gradient["bias"] = _of_type(own.astype(bias.dtype), bias)
   return gradient
 

@@ -11,7 +11,7 @@ from rnn_research.unroll import unroll
 TIME, BATCH, INPUTS, HIDDEN = 3000, 32, 4, 64
 
 
-def planned_stacks(cell, adjoint: str) -> float:
+def planned_stacks(cell, adjoint: str, arguments) -> float:
   """Temporary memory of a gradient, in arrays of (time, batch, hidden)."""
 
   def loss(params, xs):
@@ -20,11 +20,12 @@ def planned_stacks(cell, adjoint: str) -> float:
 
   draw = jax.eval_shape(lambda: cell.init(jax.random.key(0), INPUTS, HIDDEN))
   xs = jax.ShapeDtypeStruct((TIME, BATCH, INPUTS), jnp.float32)
-  compiled = jax.jit(jax.grad(loss, (0, 1))).lower(draw, xs).compile()
+  compiled = jax.jit(jax.grad(loss, arguments)).lower(draw, xs).compile()
   stack = TIME * BATCH * HIDDEN * jnp.dtype(jnp.float32).itemsize
   return compiled.memory_analysis().temp_size_in_bytes / stack
 
 
+@pytest.mark.parametrize("arguments", [0, (0, 1)], ids=["parameters", "and_inputs"])
 @pytest.mark.parametrize(
   ("cell", "stacks"),
   [
@@ -35,8 +36,8 @@ def planned_stacks(cell, adjoint: str) -> float:
   ],
   ids=["elman", "gru", "gru_before", "lstm"],
 )
-def test_every_array_is_stacked_once(cell, stacks):
+def test_every_array_is_stacked_once(cell, stacks, arguments):
   """Nothing is kept twice, and nothing that the backward pass can do without."""
-  fused = planned_stacks(cell, "fused")
+  fused = planned_stacks(cell, "fused", arguments)
   assert fused <= stacks + 0.1
-  assert fused < planned_stacks(cell, "autodiff")
+  assert fused < planned_stacks(cell, "autodiff", arguments)
