@@ -5,7 +5,7 @@
 A grid of cells, initialisations and lengths on a synthetic task, the three cells on
 digits read pixel by pixel, and one planted fault; at initialisation and through
 training. The same command goes on where it was stopped. `--tiny` shows the whole
-way in a minute, with numbers that mean nothing.
+way, with numbers that mean nothing; most of its time is compiling, the first time.
 """
 
 from collections.abc import Iterator
