@@ -1,0 +1,81 @@
+"""Laws of one function for many operations: the same results, or it is left alone."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import lax
+
+from rnn_research.cells import LSTM
+from rnn_research.one_function import MANY, MARKS, one_function
+from rnn_research.unroll import unroll
+from tests.laws.closeness import assert_close
+
+X = jnp.linspace(-1.0, 1.0, 96).reshape(8, 12)
+
+PLAIN = {
+  "activations": lambda x: jnp.tanh(x) * jax.nn.sigmoid(x) + jax.nn.softplus(x),
+  "softmax": lambda x: jax.nn.softmax(x),
+  "layer norm": lambda x: (
+    (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1))[:, None]
+  ),
+  "vector x matrix": lambda x: x[:1] @ x.T,
+  "outer product": lambda x: x[:, :1] @ x[:1],
+  "attention of one": lambda x: jnp.einsum("bh,bsh->bs", x[:1], x[None]),
+  "draws": lambda x: jax.random.normal(jax.random.key(3), x.shape) + x,
+  "loop": lambda x: lax.fori_loop(0, 3, lambda i, c: c + i * x, x),
+  "branch": lambda x: lax.cond(x[0, 0] > 0, lambda: x.sum(), lambda: x.max()),
+  "few entries": lambda x: jnp.tile(x.reshape(-1), 43)[: MANY - 1].max(),
+}
+# Each of these ends in an error of the compiler, if it is asked for as one function.
+NOT_PLAIN = {
+  "matrix x matrix": lambda x: x @ x.T,
+  "many products": lambda x: jnp.einsum("bij,bkj->bik", x.reshape(2, 4, 12), x[None, :4]
+    * jnp.ones((2, 1, 1))),
+  "many entries": lambda x: jnp.tile(x.reshape(-1), 43)[:MANY].sum(),
+  "long inner product": lambda x: jnp.tile(x.reshape(-1), 43) @ jnp.ones(96 * 43),
+  "sort": lambda x: jnp.sort(x),
+  "largest of all": lambda x: lax.top_k(x, 3)[0],
+  "scatter": lambda x: x.at[jnp.arange(5), jnp.arange(5)].add(1.0),
+  "solve": lambda x: jnp.linalg.solve(jnp.eye(8) + x[:, :8], x[:, 0]),
+  "Fourier": lambda x: jnp.fft.fft(x).real,
+  "in a loop": lambda x: lax.fori_loop(0, 3, lambda i, c: c @ c.T @ c, x),
+}  # fmt: skip
+
+
+def calls(function, x):
+  """How many calls of one function the compiled program has."""
+  compiled = jax.jit(function).lower(x).compile().as_text()
+  return sum(
+    " call(" in line and all(mark in line for mark in MARKS)
+    for line in compiled.splitlines()
+  )
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_code_is_one_function_and_the_same(name):
+  def whole(x):
+    return one_function(PLAIN[name], x)
+
+  assert calls(whole, X) == 1
+  assert_close(jax.jit(whole)(X), jax.jit(PLAIN[name])(X), 1e-6)
+
+
+@pytest.mark.parametrize("name", NOT_PLAIN)
+def test_what_calls_a_library_is_left_alone(name):
+  def whole(x):
+    return one_function(NOT_PLAIN[name], x)
+
+  assert calls(whole, X) == 0
+  assert_close(jax.jit(whole)(X), jax.jit(NOT_PLAIN[name])(X), 1e-6)
+
+
+def test_a_wide_normalised_layer_takes_a_single_sequence():
+  """Its sums over the gates of all units are too long for one function."""
+  cell, hidden = LSTM(layer_norm=True), MANY // 4
+  shapes = jax.eval_shape(lambda key: cell.init(key, 3, hidden), jax.random.key(0))
+  params = jax.tree.map(
+    lambda s: 0.03 * jax.random.normal(jax.random.key(s.size), s.shape), shapes
+  )
+  xs = jax.random.normal(jax.random.key(1), (4, 1, 3))
+  run = jax.jit(lambda params, xs: unroll(cell, params, xs)[1])
+  assert_close(run(params, xs), run(params, jnp.repeat(xs, 2, axis=1))[:, :1], 1e-5)
