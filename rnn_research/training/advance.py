@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from rnn_research.array_types import Array
 from rnn_research.config import Config
 from rnn_research.problem import Batch
 from rnn_research.training.optimizer import Ledger
@@ -69,29 +70,32 @@ def advance_seed(
 ) -> tuple[TrainState, Ledger, Detail]:
   """The steps of one seed; leaves as above without the seeds."""
 
-  def logged(state, batch, details, interval):
-    state, ledger, detail = logged_step(program, state, batch)
-    details = jax.tree.map(lambda all, own: all.at[interval].set(own), details, detail)
-    return state, ledger, details
-
-  def plain(state, batch, details, _):
-    return *plain_step(program, state, batch), details
-
-  def body(carry, step):
-    state, details = carry
-    number, batch = step
-    interval, place = number // steps, number % steps
-    # A branch of the loop: behind it, the last step would cost more than two of them.
-    state, ledger, details = lax.cond(
-      place == steps - 1, logged, plain, state, batch, details, interval
+  def interval(state, batches):
+    before, last = _apart(batches)
+    state, ledgers = lax.scan(
+      lambda state, batch: plain_step(program, state, batch),
+      state,
+      before,
+      length=steps - 1,
     )
-    return (state, details), ledger
+    # Beside the loop and not a branch in it: there the state is copied in every step.
+    state, ledger, detail = logged_step(program, state, last)
+    return state, (jax.tree.map(_append, ledgers, ledger), detail)
 
-  first = jax.tree.map(lambda leaf: leaf[0], batches)
-  *_, shapes = jax.eval_shape(functools.partial(logged_step, program), state, first)
-  nothing = jax.tree.map(lambda s: jnp.zeros((intervals, *s.shape), s.dtype), shapes)
-  (state, details), ledger = lax.scan(
-    body, (state, nothing), (jnp.arange(intervals * steps), batches)
+  rows = jax.tree.map(
+    lambda leaf: leaf.reshape(intervals, steps, *leaf.shape[1:]), batches
   )
-  ledger = jax.tree.map(lambda leaf: leaf.reshape(intervals, steps), ledger)
-  return state, ledger, details
+  state, (ledger, detail) = lax.scan(interval, state, rows, length=intervals)
+  return state, ledger, detail
+
+
+def _apart(batches: Batch | None) -> tuple[Batch | None, Batch | None]:
+  """All but the last, and the last."""
+  return (
+    jax.tree.map(lambda leaf: leaf[:-1], batches),
+    jax.tree.map(lambda leaf: leaf[-1], batches),
+  )
+
+
+def _append(several: Array, one: Array) -> Array:
+  return jnp.concatenate([several, one[None]])

@@ -114,9 +114,14 @@ def over_seeds(
   return filled_up
 
 
+def splits_batch(layout: Layout) -> bool:
+  """Whether several devices share the batch of a seed."""
+  return layout.mesh.shape["batch"] > 1
+
+
 def split_batch(layout: Layout, batch: Batch) -> Batch:
   """Asks the compiler to spread the examples over the mesh's batch axis."""
-  if layout.mesh.shape["batch"] == 1:
+  if not splits_batch(layout):
     return batch
   return Batch(
     *(

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 from rnn_research.cells import select
 from rnn_research.diagnostics import LayerReading, Omega, layer_reading
 from rnn_research.norms import leaf_cosines, stacked_norms
+from rnn_research.one_function import one_function
 from rnn_research.problem import Batch
 from rnn_research.training.by_leaf import ByLeaf
 from rnn_research.training.objective import Found, differentiate
 from rnn_research.training.optimizer import Applied, Ledger, apply_update
-from rnn_research.training.placement import split_batch
+from rnn_research.training.placement import split_batch, splits_batch
 from rnn_research.training.program import Program
 from rnn_research.training.projection import project_cells
 from rnn_research.training.random_keys import DATA, FLOSSING, NOISE, at_step
@@ -46,11 +47,15 @@ class Detail(NamedTuple):
 
 def next_batch(program: Program, state: TrainState, given: Batch | None) -> Batch:
   """The batch of the state's step: sampled from its key, or the one given."""
-  batch = given
-  if program.task is not None:
-    key = at_step(state.key, DATA, state.step)
-    batch = program.task.sample(key, program.batch)
-  return split_batch(program.layout, batch)
+  if program.task is None:
+    return split_batch(program.layout, given)
+
+  def draw(key, step):
+    return program.task.sample(at_step(key, DATA, step), program.batch)
+
+  if splits_batch(program.layout):
+    return split_batch(program.layout, draw(state.key, state.step))
+  return one_function(draw, state.key, state.step)
 
 
 def plain_step(
