@@ -108,7 +108,7 @@ class TrainConfig:
   steps: int = 1500
   batch: int = 32
   log_every: int = 25  # one row of metrics
-  logs_per_dispatch: int = 2  # rows of one dispatch at most; fewer where more is due
+  steps_per_dispatch: int = 50  # at most, in whole rows; fewer where more is due
   eval_every: int = 100  # held-out evaluation; a multiple of log_every
   eval_examples: int = 1000  # fresh sequences of an evaluation on the way
   test_examples: int = 10000  # fresh sequences of the last evaluation

@@ -30,7 +30,7 @@ AT_LEAST = {
   "model.adjoint_clip": 0,
   "train.batch": 1,
   "train.log_every": 1,
-  "train.logs_per_dispatch": 1,
+  "train.steps_per_dispatch": 1,
   "train.eval_every": 1,
   "train.eval_examples": 1,
   "train.test_examples": 1,

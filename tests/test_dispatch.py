@@ -35,16 +35,21 @@ def quickly():
     (CHANGES, 4, 2),
     (CHANGES, 2, 1),  # resumed where a dispatch would pass an evaluation
     (CHANGES | {"train.steps": 10}, 0, 1),
-    (CHANGES | {"train.logs_per_dispatch": 1}, 0, 1),
-    (CHANGES | {"train.logs_per_dispatch": 9}, 0, 2),
+    (CHANGES | {"train.steps_per_dispatch": 1}, 0, 1),  # a row at least
+    (CHANGES | {"train.steps_per_dispatch": 3}, 0, 1),
+    (CHANGES | {"train.steps_per_dispatch": 4}, 0, 2),
     (CHANGES | {"diagnostics.exponents_every": 2}, 0, 1),
-    (CHANGES | {"train.eval_every": 12, "diagnostics.lag_every": 0}, 0, 2),
-    ({"train.eval_every": 12, "diagnostics.lag_every": 6}, 0, 1),
+    (CHANGES | {"train.eval_every": 12, "diagnostics.lag_every": 0}, 0, 6),
+    (
+      {"train.eval_every": 12, "diagnostics.lag_every": 6, "train.checkpoint_every": 4},
+      0,
+      1,
+    ),
     (
       {
         "train.eval_every": 12,
         "diagnostics.lag_every": 6,
-        "train.logs_per_dispatch": 4,
+        "train.steps_per_dispatch": 8,
       },
       0,
       3,
@@ -67,7 +72,7 @@ def test_the_records_are_those_of_a_dispatch_a_row(name, tmp_path):
       "data.source": str(tmp_path / "data"),
       "diagnostics.lag_every": 0,
     }
-  one, wanted = train(tmp_path / "one", changes | {"train.logs_per_dispatch": 1})
+  one, wanted = train(tmp_path / "one", changes | {"train.steps_per_dispatch": 2})
   two, found = train(tmp_path / "two", changes)
   assert [row["step"] for row in found.rows] == list(range(0, LAST + 1, 2))
   assert_same_records(found, wanted)

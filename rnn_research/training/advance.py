@@ -22,8 +22,8 @@ from rnn_research.training.step import Detail, logged_step, plain_step
 def intervals_per_dispatch(config: Config, step: int) -> int:
   """Rows of metrics that one dispatch trains for, from this step on.
 
-  As many as the config says at most, and so few that whatever else is due is due
-  behind a dispatch. Every dispatch costs the same few tenths of a millisecond.
+  As many as have the config's steps, at least one, and so few that whatever else is due
+  is due behind a dispatch. Every dispatch costs the same few tenths of a millisecond.
   """
   train, diagnostics = config.train, config.diagnostics
   due = (
@@ -35,7 +35,7 @@ def intervals_per_dispatch(config: Config, step: int) -> int:
     diagnostics.exponents_every,
   )
   together = math.gcd(*(number // train.log_every for number in due))
-  most = train.logs_per_dispatch
+  most = max(1, train.steps_per_dispatch // train.log_every)
   return max(n for n in range(1, most + 1) if together % n == 0)
 
 
