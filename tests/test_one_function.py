@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
-from rnn_research.cells import LSTM
+from rnn_research.cells import CELLS, LSTM
 from rnn_research.one_function import MANY, MARKS, one_function
 from rnn_research.unroll import unroll
 from tests.laws.closeness import assert_close
@@ -49,6 +49,84 @@ def calls(function, x):
     " call(" in line and all(mark in line for mark in MARKS)
     for line in compiled.splitlines()
   )
+
+
+# Compiling a call aborted on what these pass: constants, and what turns out unused.
+HARD = {
+  "a constant": lambda x: one_function(jnp.matmul, x[:1], jnp.ones((12, 20)) / 3),
+  "a constant in a loop": lambda x: one_function(
+    lambda rows, row: lax.scan(lambda c, r: (c + r, c * r), row, rows), X, x[0]
+  ),
+  "a constant closed over": lambda x: one_function(lambda x: x[:1] @ X.T, x),
+  "times zero": lambda x: one_function(
+    lambda x, number: lax.scan(
+      lambda c, r: (c + r[0].sum() + 0 * r[1], 2 * r[0]), 0, (x, number)
+    ),
+    (100 * x).astype(int),
+    (x[:, 0] * 3).astype(int),
+  ),
+  "a result nobody reads": lambda x: one_function(lambda x, y: (x + 1, 2 * y), x, X)[0],
+  "no entries": lambda x: one_function(lambda x, y: (x, y), x, x[:0]),
+  "a key": lambda x: one_function(
+    lambda key, x: x + jax.random.uniform(key, x.shape), jax.random.key(0), x
+  ),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_arguments_that_abort_the_compiler_are_hidden(name, monkeypatch):
+  found = jax.jit(HARD[name])(X)
+  assert calls(HARD[name], X) == 1
+  monkeypatch.setitem(
+    globals(), "one_function", lambda function, *args: function(*args)
+  )
+  assert_close(found, jax.jit(HARD[name])(X), 1e-6)
+
+
+def alone(x):
+  """Of one sequence, whose products are those of vectors."""
+  weights = jnp.linspace(-0.3, 0.4, 144, dtype=x.dtype).reshape(12, 12)
+  return one_function(
+    lambda x, w: lax.scan(lambda h, r: 2 * (jnp.tanh(r + h @ w),), x[0], x), x, weights
+  )[1]
+
+
+@pytest.mark.parametrize(
+  "transformed",
+  [
+    lambda f: lambda x: jax.vmap(f)(jnp.stack([x, 2 * x, -x])),
+    jax.jacfwd,
+    jax.jacrev,
+    lambda f: jax.jacfwd(jax.jacrev(f)),
+    lambda f: jax.grad(lambda x: (f(x) ** 2).sum()),
+    lambda f: jax.checkpoint(f),
+  ],
+  ids=["vmap", "jacfwd", "jacrev", "hessian", "grad", "checkpoint"],
+)
+def test_it_is_followed_as_any_other_function(float64, transformed, monkeypatch):
+  """Batched, its products are of matrices, and no code for one function any more."""
+  x = jnp.asarray(X, jnp.float64)[:3]
+  found = jax.jit(transformed(alone))(x)
+  monkeypatch.setitem(
+    globals(), "one_function", lambda function, *args: function(*args)
+  )
+  assert_close(found, jax.jit(transformed(alone))(x), 1e-13)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_weights_that_are_constants_take_a_single_sequence(cell):
+  """As in a program that closes over a trained layer."""
+  subject = CELLS[cell]()
+  params = subject.init(jax.random.key(0), 3, 8)
+  xs = jax.random.normal(jax.random.key(1), (9, 1, 3))
+
+  def run(params, xs):
+    return unroll(subject, params, xs)[1]
+
+  assert_close(jax.jit(lambda xs: run(params, xs))(xs), jax.jit(run)(params, xs), 1e-6)
+  many = jnp.stack([xs, 2 * xs])
+  found = jax.jit(jax.vmap(lambda xs: run(params, xs)))(many)
+  assert_close(found, jnp.stack([run(params, xs) for xs in many]), 1e-6)
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -24,15 +24,16 @@ KNOWS = {
   "validation": BASE | {"cells", "data", "tasks"},
   "cells": BASE,
   "norms": {"array_types"},
-  "unroll": BASE | {"cells", "norms"},
+  "one_function": set(),
+  "unroll": BASE | {"cells", "norms", "one_function"},
   "models": BASE | {"cells", "unroll"},
   "diagnostics": BASE | {"cells", "norms", "unroll"},
   "tasks": BASE,
   "data": BASE | {"command"},
   "report": BASE,
   "training": BASE
-  | {"cells", "data", "diagnostics", "models", "norms", "tasks"}
-  | {"unroll", "validation"},
+  | {"cells", "data", "diagnostics", "models", "norms", "one_function"}
+  | {"tasks", "unroll", "validation"},
   "verdict": BASE
   | {"cells", "diagnostics", "models", "tasks", "training", "unroll", "validation"},
   "study": BASE | {"report", "training", "validation"},
