@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from rnn_research.cells import LSTM
 from rnn_research.unroll import unroll
@@ -47,12 +49,15 @@ def test_an_example_alone_is_the_example_in_a_batch(float64, name, reverse):
   assert_close(d_xs, d_pair[:, 1:], 1e-13)
 
 
+@pytest.mark.parametrize("placed", [False, True], ids=["anywhere", "placed"])
 @pytest.mark.parametrize("batch, one_function", [(1, True), (2, False)])
-def test_on_cpu_a_single_sequence_runs_in_one_function(batch, one_function):
+def test_on_cpu_a_single_sequence_runs_in_one_function(batch, one_function, placed):
   s = subject("lstm", jnp.float32)
-  xs = jnp.zeros((30, batch, s.xs.shape[-1]))
-  program = jax.jit(lambda params: value_and_gradients(s, params, xs)[1])
-  compiled = program.lower(s.params).compile().as_text()
+  given = s.params, jnp.zeros((30, batch, s.xs.shape[-1]))
+  if placed:
+    given = jax.device_put(given, NamedSharding(jax.make_mesh((1,), ("batch",)), P()))
+  program = jax.jit(lambda params, xs: value_and_gradients(s, params, xs)[1])
+  compiled = program.lower(*given).compile().as_text()
   calls = [line for line in compiled.splitlines() if " call(" in line]
   assert len([call for call in calls if "xla_cpu_small_call" in call]) == (
     2 if one_function else 0
