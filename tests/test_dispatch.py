@@ -17,6 +17,12 @@ from tests.small_run import (
 
 LAST = 12
 CHANGES = {"train.eval_every": 4, "train.checkpoint_every": 0}
+EVERY_STEP = CHANGES | {
+  "train.log_every": 1,
+  "train.steps": 40,
+  "train.eval_every": 40,
+  "diagnostics.lag_every": 0,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,6 +43,7 @@ def quickly():
     (CHANGES | {"train.steps": 10}, 0, 1),
     (CHANGES | {"train.steps_per_dispatch": 1}, 0, 1),  # a row at least
     (CHANGES | {"train.steps_per_dispatch": 3}, 0, 1),
+    (EVERY_STEP, 0, 10),  # memory: no more rows than that
     (CHANGES | {"train.steps_per_dispatch": 4}, 0, 2),
     (CHANGES | {"diagnostics.exponents_every": 2}, 0, 1),
     (CHANGES | {"train.eval_every": 12, "diagnostics.lag_every": 0}, 0, 6),

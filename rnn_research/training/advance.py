@@ -18,6 +18,10 @@ from rnn_research.training.program import Program
 from rnn_research.training.state import TrainState
 from rnn_research.training.step import Detail, logged_step, plain_step
 
+# What the rows of a dispatch read of every example stays on the device until all are
+# there, so they are few.
+MOST_ROWS = 10
+
 
 def intervals_per_dispatch(config: Config, step: int) -> int:
   """Rows of metrics that one dispatch trains for, from this step on.
@@ -35,7 +39,7 @@ def intervals_per_dispatch(config: Config, step: int) -> int:
     diagnostics.exponents_every,
   )
   together = math.gcd(*(number // train.log_every for number in due))
-  most = max(1, train.steps_per_dispatch // train.log_every)
+  most = min(max(1, train.steps_per_dispatch // train.log_every), MOST_ROWS)
   return max(n for n in range(1, most + 1) if together % n == 0)
 
 
