@@ -42,7 +42,7 @@ from typing import Any
 from absl import flags, logging
 
 from benchmarks import machine
-from benchmarks.entries import CELLS, read_lengths, read_names
+from benchmarks.entries import CELLS, read_names, read_sizes
 from benchmarks.files import output_path, write_environment, write_json
 from benchmarks.interleave import WorkerFailed, rounds
 from benchmarks.loops.entries import CHUNK, TASKS, Entry, config_of
@@ -74,7 +74,7 @@ def main(_) -> int:
     Entry(task, cell, seeds)
     for task in read_names("--tasks", _TASKS.value, TASKS)
     for cell in read_names("--cells", _CELLS.value, CELLS)
-    for seeds in read_lengths("--seeds", _SEEDS.value)
+    for seeds in read_sizes("--seeds", _SEEDS.value)
   ]
   peers = read_names("--libraries", _LIBRARIES.value, PEERS)
   for data in {entry.task: config_of(entry).data for entry in todo}.values():

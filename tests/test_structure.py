@@ -224,3 +224,47 @@ from rnn_research import command, config, errors
 print(*{"jax", "flax", "matplotlib", "tensorflow_datasets"} & set(sys.modules))
 """
   assert run(program) == []
+
+
+def own_names(module):
+  """What a module of this repository defines, or has imported; None of a library's."""
+  path = ROOT.joinpath(*module.split("."))
+  file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+  if module.split(".")[0] not in {"rnn_research", *OUTSIDE}:
+    return None
+  names = {entry.stem for entry in path.iterdir()} if path.is_dir() else set()
+  if file.exists():
+    for node in ast.walk(ast.parse(file.read_text())):
+      if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        names.add(node.name)
+      elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        names.add(node.id)
+      elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        names |= {(name.asname or name.name).split(".")[0] for name in node.names}
+  return names
+
+
+def missing(source):
+  """What a source imports from this repository that isn't there."""
+  for name in imports(source):
+    module, _, wanted = name.rpartition(".")
+    names = own_names(module) if module else None
+    if names is not None and wanted not in names:
+      yield name
+
+
+def test_whatever_is_imported_is_there():
+  """In mains too, which no other test may run."""
+  files = [path for top in OUTSIDE for path in (ROOT / top).rglob("*.py")]
+  found = {}
+  for path in [*files, *sources()]:
+    if wrong := list(missing(path.read_text())):
+      found[str(path.relative_to(ROOT))] = wrong
+  assert not found
+
+
+def test_a_missing_import_is_found():
+  assert list(missing("from benchmarks.entries import CELLS, read_lengths")) == [
+    "benchmarks.entries.read_lengths"
+  ]
+  assert not list(missing("from rnn_research.cells import GRU, gru\nimport jax.numpy"))
