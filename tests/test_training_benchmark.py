@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.loops import Loop
+from benchmarks.loops import Loop, ours
 from benchmarks.loops import digits as digits_of_peers
 from benchmarks.loops import worker as loops_worker
 from benchmarks.loops.entries import CHUNK, TASKS, Entry, config_of
@@ -140,6 +140,21 @@ def test_a_chunk_is_a_whole_number_of_dispatches():
   for task in TASKS:
     every = config_of(Entry(task, "gru", 1)).train.log_every
     assert CHUNK % every == 0 and loops_worker.LEAD % every == 0
+
+
+def test_ours_makes_as_many_steps_as_it_is_asked_for():
+  """Rows are written a dispatch late, and one row is that of step 0."""
+  loop = ours.make(Entry("temporal_order", "rnn", 1), 1)
+  every = config_of(Entry("temporal_order", "rnn", 1)).train.log_every
+  written = []
+  for _ in range(3):
+    loop.ways[0](CHUNK)
+    written.append(len(loop.losses()) * every)
+  with pytest.raises(ValueError, match="no multiple"):
+    loop.ways[0](every)
+  loop.close()
+  assert np.diff(written).tolist() == [CHUNK, CHUNK]
+  assert CHUNK // 2 <= written[0] <= CHUNK
 
 
 TIMES = {

@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.loops import Loop
 from benchmarks.loops.entries import config_of
+from rnn_research.training.advance import intervals_per_dispatch
 from rnn_research.training.devices import suit_cpu
 from rnn_research.training.start import start
 
@@ -52,18 +53,22 @@ class _HeldRun:
   def __init__(self, config):
     self._folder = tempfile.TemporaryDirectory()
     self._run = start(config, self._folder.name)
+    self._steps = intervals_per_dispatch(config, 0) * config.train.log_every
     self._asked, self._done = queue.SimpleQueue(), queue.SimpleQueue()
     self._thread = threading.Thread(target=self._train, daemon=True)
     self._thread.start()
 
   def train(self, steps):
-    self._asked.put(steps // self._run.config.train.log_every)
+    dispatches, rest = divmod(steps, self._steps)
+    if rest:
+      raise ValueError(f"{steps} steps are no multiple of a dispatch's {self._steps}")
+    self._asked.put(dispatches)
     error = self._done.get()
     if error is not None:
       raise error
 
   def losses(self):
-    """Means over the seeds and the steps of a dispatch; the newest isn't written."""
+    """Means over the seeds and a row's steps; the newest dispatch isn't written."""
     rows = self._run.directory.rows()
     # What isn't finite is null in the records.
     losses = [np.array(row["train/loss"], float) for row in rows if row["step"]]
