@@ -11,6 +11,7 @@ from rnn_research.array_types import Array
 
 # A product over time and batch copies its values first, which is the faster way until
 # a factor outgrows the caches: from so many entries on both are left where they lie.
+# The values count fourfold, being what is copied.
 LARGE = 1 << 22
 
 
@@ -27,7 +28,7 @@ def outer_products(values: Array, cotangents: Array, kernel: Array) -> Array:
   dtype = max(values.dtype, cotangents.dtype, key=lambda dtype: dtype.itemsize)
   half = dtype.itemsize < 4
   summed = (0, 1)
-  if max(values.size, cotangents.size) > LARGE and not _may_be_split(values):
+  if max(4 * values.size, cotangents.size) > LARGE and not _may_be_split(values):
     # One axis is multiplied without a copy; of a batch that is split over devices,
     # joining it with the time would gather all of it on each.
     values, cotangents = (

@@ -61,8 +61,7 @@ class Trajectory(NamedTuple):
   loop. A cell that records its gates needs neither projections nor results.
 
   Attributes:
-    starts: what each step began with, s_{t-1}, after any reset. Stored, although the
-      carries hold it one step on: the shifted copy of a stack costs more.
+    starts: what each step began with, s_{t-1}, after any reset.
     carries: s_t.
     projections: of the inputs; None where they are part of a joint product.
     results: of the products.
@@ -171,8 +170,36 @@ def scan_cell(
     )
     # A skipped step leaves the carry as it came in, before any reset.
     new = select(row.active, new, carry)
-    kept = Trajectory(start, new, projection, results, tuple(recorded))
+    own = start
+    if row.resets is None:
+      own = jax.tree.map(functools.partial(_if_not_kept, recorded), start, new)
+    kept = Trajectory(own, new, projection, results, tuple(recorded))
     return new, Distinct.of(kept)
 
   last, kept = loop(body, first, rows, reverse=plan.reverse, sequences=rows.xs.shape[1])
-  return last, kept.tree()
+  trajectory = kept.tree()
+  starts = jax.tree.map(
+    functools.partial(_starts, plan.reverse),
+    first,
+    trajectory.carries,
+    trajectory.starts,
+  )
+  return last, trajectory._replace(starts=starts)
+
+
+def _if_not_kept(recorded, start, new):
+  """What a step began with, to be stacked; None if a copy behind the loop is cheaper.
+
+  It is where the new carry is an activation, and so stacked for the backward pass. Else
+  the new one is perhaps not stacked at all, or costs in its copy what it saves.
+  """
+  return None if any(new is output for output in recorded) else start
+
+
+def _starts(reverse, first, carries, own):
+  """What all steps of one leaf began with, if need be from the carries one step on."""
+  if own is not None:
+    return own
+  if reverse:
+    return jnp.concatenate([carries[1:], first[None]])
+  return jnp.concatenate([first[None], carries[:-1]])

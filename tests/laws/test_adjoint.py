@@ -100,18 +100,21 @@ def test_single_precision_is_as_exact_as_autodiffs(name):
   assert distance(fused, exact) <= 4 * worst
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_nothing_optional_given(float64, name):
+@pytest.mark.parametrize(
+  ("name", "reverse"),
+  [(name, False) for name in FAMILIES] + [("elman", True)],
+)
+def test_nothing_optional_given(float64, name, reverse):
   s = subject(name, jnp.float64)
   xs = jax.random.normal(jax.random.key(3), s.xs.shape, jnp.float64)
 
   def fused(params, xs):
-    return unroll(s.cell, params, xs)
+    return unroll(s.cell, params, xs, reverse=reverse)
 
   def loop(params, xs):
     zeros = s.cell.initial_carry(params, s.cell.project(params["input"], xs[0]))
     zeros = jax.tree.map(jnp.zeros_like, zeros)
-    return plain_loop(s.cell, params, xs, initial_carry=zeros)[:2]
+    return plain_loop(s.cell, params, xs, initial_carry=zeros, reverse=reverse)[:2]
 
   @unoptimised
   def program(*arguments):
