@@ -1,10 +1,10 @@
 """Euclidean norms that neither overflow nor underflow, of 1e-33 as of 1e+36.
 
-The largest entry is divided out before squaring, so a norm is right down to the
-smallest normal float instead of its square root. That takes two passes. On CPU the
-plain sum of squares is tried first, where there is enough to gain: one pass, and the
-others only if a sum came out where squares are lost and not all of it is zero, as the
-first state of a sequence is. An accelerator would have to wait for that decision.
+On CPU squares are added up in double precision, whose range holds the squares of all of
+float32: one pass, and nothing to decide. Accelerators have no double precision worth
+the name, and double precision itself has nothing wider: there the largest entry is
+divided out before squaring, which takes two passes. Either way a norm is right down to
+the smallest normal number instead of its square root.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,9 @@ from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
 
-LARGE = 1 << 14  # entries from which one pass less is worth a decision
+# Entries from which single precision is tried first: short rows are added up in half
+# the time, and whether that was right is a decision that has to be paid for.
+LARGE = 1 << 14
 
 
 def scaled_norm(value: Float[Array, "..."], keep: int = 1) -> Float[Array, "..."]:
@@ -25,27 +27,23 @@ def scaled_norm(value: Float[Array, "..."], keep: int = 1) -> Float[Array, "..."
   What is not finite among the entries makes it so too.
   """
   flat = value.reshape(*value.shape[:keep], -1)
-  if flat.size < LARGE:
-    return _scaled(flat)
-
-  def tried(flat):
-    squares = jnp.square(flat).sum(-1)
-    return _root(squares, lambda: _largest(flat), lambda: _scaled(flat))
-
-  return lax.platform_dependent(flat, cpu=tried, default=_scaled)
+  several = flat.ndim > 1 and len(flat) > 2
+  on_cpu = _by_singles if several and flat.size >= LARGE else _by_doubles
+  return _on_platform(on_cpu, _scaled, flat)
 
 
 def global_norm(tree: Params | Array) -> Scalar:
   """Euclidean norm of all leaves together."""
 
+  def by_doubles(leaves):
+    with jax.enable_x64(True):
+      norm = jnp.sqrt(_squares(leaves).sum())
+      return norm.astype(leaves[0].dtype)
+
   def scaled(leaves):
-    return _scaled(jnp.stack([scaled_norm(leaf, keep=0) for leaf in leaves]))
+    return _scaled(jnp.stack([_scaled(leaf.reshape(-1)) for leaf in leaves]))
 
-  def tried(leaves):
-    squares = jnp.stack([jnp.square(leaf).sum() for leaf in leaves]).sum()
-    return _root(squares, lambda: _largest_of(leaves).max(), lambda: scaled(leaves))
-
-  return lax.platform_dependent(jax.tree.leaves(tree), cpu=tried, default=scaled)
+  return _on_platform(by_doubles, scaled, jax.tree.leaves(tree))
 
 
 def leaf_norms(tree: Params) -> Params:
@@ -57,14 +55,14 @@ def leaf_norms(tree: Params) -> Params:
 def stacked_norms(tree: Params | Sequence[Params]) -> Float[Array, "leaves"]:
   """Euclidean norm of each leaf, in one vector: cheaper than as many scalars."""
 
+  def by_doubles(leaves):
+    with jax.enable_x64(True):
+      return jnp.sqrt(_squares(leaves)).astype(leaves[0].dtype)
+
   def scaled(leaves):
     return jnp.stack([_scaled(leaf.reshape(-1)) for leaf in leaves])
 
-  def tried(leaves):
-    squares = jnp.stack([jnp.square(leaf).sum() for leaf in leaves])
-    return _root(squares, lambda: _largest_of(leaves), lambda: scaled(leaves))
-
-  return lax.platform_dependent(jax.tree.leaves(tree), cpu=tried, default=scaled)
+  return _on_platform(by_doubles, scaled, jax.tree.leaves(tree))
 
 
 def leaf_cosines(
@@ -82,55 +80,73 @@ def leaf_cosines(
       are their shares in the cosine of the whole.
     second_norms: |y|, likewise.
   """
+
+  def by_doubles(x, y, x_norms, y_norms):
+    with jax.enable_x64(True):
+      products = [jnp.sum(_double(a) * _double(b)) for a, b in zip(x, y, strict=True)]
+      norms = _double(x_norms) * _double(y_norms)
+      cosines = jnp.where(norms > 0, jnp.stack(products) / norms, 0)
+      return cosines.astype(x[0].dtype)
+
+  def scaled(x, y, x_norms, y_norms):
+    # One side in units of its norm is enough: no entry of a product then underflows
+    # that counts beside the other's norm.
+    scales = jnp.broadcast_to(_inverse(y_norms), (len(y),))
+    products = [jnp.sum(a * (b * s)) for a, b, s in zip(x, y, scales, strict=True)]
+    return jnp.stack(products) * _inverse(x_norms)
+
   x, y = jax.tree.leaves(first), jax.tree.leaves(second)
-  # One side in units of its norm is enough: no entry of a product then underflows that
-  # counts beside the other's norm.
-  scales = jnp.broadcast_to(_inverse(second_norms), (len(y),))
-  products = [jnp.sum(a * (b * s)) for a, b, s in zip(x, y, scales, strict=True)]
-  return jnp.stack(products) * _inverse(first_norms)
+  return _on_platform(by_doubles, scaled, x, y, first_norms, second_norms)
 
 
-def _inverse(norm: Float[Array, "*kept"]) -> Float[Array, "*kept"]:
-  return jnp.where(norm > 0, 1 / norm, 0)
+def _on_platform(cpu: Callable, default: Callable, *args) -> Array:
+  """On CPU `cpu`, unless the arrays are doubles themselves; else `default`."""
+  if any(leaf.dtype.itemsize == 8 for leaf in jax.tree.leaves(args)):
+    return default(*args)
+  return lax.platform_dependent(*args, cpu=cpu, default=default)
+
+
+def _double(leaf: Array) -> Array:
+  """As one row: a sum over two axes of it takes twice as long as over one."""
+  return leaf.reshape(-1).astype(jnp.float64)
+
+
+def _squares(leaves: Sequence[Array]) -> Float[Array, "leaves"]:
+  return jnp.stack([jnp.square(_double(leaf)).sum() for leaf in leaves])
+
+
+def _by_singles(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
+  """In single precision where no square is lost, else all in double.
+
+  The ends of the first axis are doubles in any case: the state that a sequence begins
+  with is zero in every example, and would decide for all.
+  """
+  squares = jnp.square(flat).sum(-1)
+  inner = squares[1:-1]
+
+  def whole():
+    ends = _by_doubles(flat[:1]), _by_doubles(flat[-1:])
+    return jnp.concatenate([ends[0], jnp.sqrt(inner), ends[1]])
+
+  return lax.cond(_safe(inner).all(), whole, lambda: _by_doubles(flat))
+
+
+def _by_doubles(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
+  with jax.enable_x64(True):
+    squares = jnp.square(flat.astype(jnp.float64)).sum(-1)
+    return jnp.sqrt(squares).astype(flat.dtype)
 
 
 def _scaled(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
-  largest = _largest(flat)
+  largest = jnp.abs(flat).max(-1, initial=0)
   scale = jnp.where(largest > 0, largest, 1)
   ratio = flat / scale[..., None]
   # Only a true zero is zero: whatever is not finite must stay so.
   return jnp.where(largest == 0, 0, scale * jnp.sqrt(jnp.square(ratio).sum(-1)))
 
 
-def _largest(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
-  return jnp.abs(flat).max(-1, initial=0)
-
-
-def _largest_of(leaves: Sequence[Array]) -> Array:
-  return jnp.stack([_largest(leaf.reshape(-1)) for leaf in leaves])
-
-
-def _root(
-  squares: Float[Array, "*kept"],
-  largest: Callable[[], Array],
-  otherwise: Callable[[], Array],
-) -> Float[Array, "*kept"]:
-  """The norms from their squares where all are safe.
-
-  Args:
-    squares: their sums.
-    largest: entries in each sum, asked for only if one of them isn't safe.
-    otherwise: the norms, if one of those is not zero either.
-  """
-
-  def root():
-    return jnp.sqrt(squares)
-
-  def doubtful():
-    return lax.cond((safe | (largest() == 0)).all(), root, otherwise)
-
-  safe = _safe(squares)
-  return lax.cond(safe.all(), root, doubtful)
+def _inverse(norm: Float[Array, "*kept"]) -> Float[Array, "*kept"]:
+  return jnp.where(norm > 0, 1 / norm, 0)
 
 
 def _safe(squares: Float[Array, "*kept"]) -> Bool[Array, "*kept"]:

@@ -50,10 +50,19 @@ def test_what_is_not_finite_stays_so_and_zero_is_zero(columns):
   assert not np.isfinite(found[2:]).any()
 
 
+@pytest.mark.parametrize("zero", [0, 1, 2])
 @pytest.mark.parametrize("scale", SCALES)
-def test_a_row_of_zeros_does_not_decide_for_the_others(scale):
-  """Nor do they for it: its squares say nothing, and its entries are looked at."""
-  values = jnp.asarray(rows([scale, 0.0, scale], LARGE), jnp.float32)
+def test_a_row_of_zeros_does_not_decide_for_the_others(scale, zero):
+  """Wherever it stands: the first state of a sequence is one."""
+  scales = np.full(3, scale)
+  scales[zero] = 0
+  values = jnp.asarray(rows(scales, LARGE), jnp.float32)
+  np.testing.assert_allclose(jax.jit(scaled_norm)(values), wanted(values), rtol=2e-6)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_rows_at_the_ends_may_be_of_a_size_of_their_own(scale):
+  values = jnp.asarray(rows([scale, 1.0, 2.0, scale], LARGE), jnp.float32)
   np.testing.assert_allclose(jax.jit(scaled_norm)(values), wanted(values), rtol=2e-6)
 
 

@@ -5,7 +5,6 @@ dW_t = h_{t-1} (x) dz_t, of rank one each: |dW_t| = |h_{t-1}| |dz_t| exactly, an
 no dW_t is ever formed. Norms of parts do not add: a sum of these is no gradient norm.
 """
 
-import jax.numpy as jnp
 from jaxtyping import Float, Int
 
 from rnn_research.array_types import AnyArray, Array
@@ -17,21 +16,10 @@ from rnn_research.unroll import Stacked
 def weight_norms(stacked: Stacked) -> dict[str, Float[Array, "time batch"]]:
   """|dW_t| of each example, by dense product; others form no outer product."""
   return {
-    name: _values_norm(stacked.values[name]) * scaled_norm(cotangent, 2)
+    name: scaled_norm(stacked.values[name], 2) * scaled_norm(cotangent, 2)
     for name, cotangent in stacked.products.items()
     if cotangent.ndim == 3
   }
-
-
-def _values_norm(values: Float[Array, "time batch rows"]) -> Float[Array, "time batch"]:
-  """The ends apart from the rest: one of them is the first state, zero as a rule.
-
-  Zeros among the others would cost all of them another pass.
-  """
-  if len(values) < 3:
-    return scaled_norm(values, 2)
-  parts = values[:1], values[1:-1], values[-1:]
-  return jnp.concatenate([scaled_norm(part, 2) for part in parts])
 
 
 def weight_curves(
