@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Int
 
 from rnn_research.array_types import Active, Array, Carry, Params, Projection, Resets
@@ -200,6 +201,6 @@ def _starts(reverse, first, carries, own):
   """What all steps of one leaf began with, if need be from the carries one step on."""
   if own is not None:
     return own
-  if reverse:
-    return jnp.concatenate([carries[1:], first[None]])
-  return jnp.concatenate([first[None], carries[:-1]])
+  parts = (carries[1:], first[None]) if reverse else (first[None], carries[:-1])
+  # Copied once, and not by each that reads it: a tap reads what the gradient reads.
+  return lax.optimization_barrier(jnp.concatenate(parts))
