@@ -1,13 +1,12 @@
 """Sums over time and batch: of h (x) dz for a dense kernel, of dz for its bias."""
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.sharding import AxisType
 
 from rnn_research.array_types import Array
+from rnn_research.unroll.splitting import may_be_split
 
 # A product over time and batch copies its values first, which is the faster way until
 # a factor outgrows the caches: from so many entries on both are left where they lie.
@@ -28,7 +27,7 @@ def outer_products(values: Array, cotangents: Array, kernel: Array) -> Array:
   dtype = max(values.dtype, cotangents.dtype, key=lambda dtype: dtype.itemsize)
   half = dtype.itemsize < 4
   summed = (0, 1)
-  if max(4 * values.size, cotangents.size) > LARGE and not _may_be_split(values):
+  if max(4 * values.size, cotangents.size) > LARGE and not may_be_split(values):
     # One axis is multiplied without a copy; of a batch that is split over devices,
     # joining it with the time would gather all of it on each.
     values, cotangents = (
@@ -63,10 +62,3 @@ def sum_of_steps(cotangents: Array) -> Array:
     preferred_element_type=jnp.float32 if half else cotangents.dtype,
   )
   return of_examples.sum(0)
-
-
-def _may_be_split(values: Array) -> bool:
-  """Whether the compiler may lay them on several devices; seeds are split by hand."""
-  mesh = jax.typeof(values).sharding.mesh
-  sizes = zip(mesh.axis_types, mesh.axis_sizes, strict=True)
-  return math.prod(size for kind, size in sizes if kind != AxisType.Manual) > 1
