@@ -13,7 +13,7 @@ from rnn_research.cells import Cell, Joined, Tape, dense, select
 from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import as_rows
-from rnn_research.unroll.splitting import may_be_split
+from rnn_research.unroll.splitting import devices
 
 # Entries of both weights up to which one product is the faster way. Larger ones leave a
 # core's cache between two steps, and the product of x can run beside that of h.
@@ -136,7 +136,7 @@ def scan_cell(
   project = functools.partial(cell.project, params["input"])
   both = joint_weights(plan, params)
   added_to_all = None if both is None else joined(cell)[0].product
-  split = may_be_split(rows.xs)
+  alone = devices(rows.xs) == 1
   if plan.whole_projection:
     rows = rows._replace(xs=jax.vmap(project)(rows.xs))
 
@@ -174,7 +174,7 @@ def scan_cell(
     # A skipped step leaves the carry as it came in, before any reset.
     new = select(row.active, new, carry)
     own = start
-    if row.resets is None and not split:
+    if alone and row.resets is None:
       own = jax.tree.map(functools.partial(_if_not_kept, recorded), start, new)
     kept = Trajectory(own, new, projection, results, tuple(recorded))
     return new, Distinct.of(kept)
@@ -194,8 +194,8 @@ def _if_not_kept(recorded, start, new):
   """What a step began with, to be stacked; None if a copy behind the loop is cheaper.
 
   It is where the new carry is an activation, and so stacked for the backward pass. Else
-  the new one is perhaps not stacked at all, or costs in its copy what it saves; as it
-  does where a split batch keeps the weight gradient from reading the copy as it is.
+  the new one is perhaps not stacked at all, or costs in its copy what it saves. With
+  several CPU devices at once a copy takes longer than with the threads of all for one.
   """
   return None if any(new is output for output in recorded) else start
 

@@ -1,4 +1,4 @@
-"""Whether the compiler may lay an array on several devices."""
+"""How many devices a program runs on, as seen from one of its arrays."""
 
 import math
 
@@ -9,7 +9,12 @@ from rnn_research.array_types import Array
 
 
 def may_be_split(array: Array) -> bool:
-  """Whether a mesh stands behind it that splits it; seeds are split by hand."""
+  """Whether the compiler may lay it on several devices; seeds are split by hand."""
   mesh = jax.typeof(array).sharding.mesh
   sizes = zip(mesh.axis_types, mesh.axis_sizes, strict=True)
   return math.prod(size for kind, size in sizes if kind != AxisType.Manual) > 1
+
+
+def devices(array: Array) -> int:
+  """Devices of the mesh that it stands in, 1 where there is none."""
+  return math.prod(jax.typeof(array).sharding.mesh.axis_sizes)
