@@ -24,6 +24,7 @@ from rnn_research.cells import Tape, multiplying
 from rnn_research.diagnostics.state import flatten_carry, retrace
 from rnn_research.unroll import Trace
 from rnn_research.unroll.products import as_rows, replay, transposed
+from rnn_research.unroll.row_strides import Laid
 
 LEAST = 1e-10  # norm of a delta that counts
 
@@ -132,6 +133,6 @@ def _immediate_tape(cell, weights: Params) -> Tape:
   def product(name, value):
     operation, own = operations[name], weights[name]
     result = jax.lax.stop_gradient(operation(own, value))
-    return replay(operation, transposed(operation, own), value, result)
+    return replay(operation, Laid(transposed(operation, own)), value, result)
 
   return Tape(product)

@@ -27,6 +27,7 @@ from rnn_research.unroll.products import (
   value_gradient,
   weight_gradient,
 )
+from rnn_research.unroll.row_strides import lay
 from rnn_research.unroll.scan import (
   Plan,
   Rows,
@@ -35,6 +36,7 @@ from rnn_research.unroll.scan import (
   rounded_weights,
   scan_cell,
 )
+from rnn_research.unroll.splitting import sequences_of_each
 from rnn_research.unroll.taps import Event, Measure, Readings, Stacked
 
 
@@ -96,8 +98,10 @@ def _backward(plan, measure, saved, cotangents):
   parts = joined(cell)
   derived = {part.product for part in parts}
   weights = rounded_weights(cell, params, plan.compute_dtype)
+  sequences = sequences_of_each(rows.xs)
   backward_weights = {
-    name: transposed(operation, weights[name]) for name, operation in operations.items()
+    name: lay(operation, transposed(operation, weights[name]), sequences)
+    for name, operation in operations.items()
   }
   one_row, pull_rows = jax.vjp(
     lambda p: _spread(p, trajectory.carries, rows.xs.ndim - 1),

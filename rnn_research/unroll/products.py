@@ -10,6 +10,7 @@ from rnn_research.array_types import Array, Params
 from rnn_research.cells import dense, identity
 from rnn_research.cells.cell import Operation
 from rnn_research.unroll.outer_products import outer_products, sum_of_steps
+from rnn_research.unroll.row_strides import Laid, multiply
 
 
 def as_rows(vectors: Params, rank: int) -> Params:
@@ -29,7 +30,7 @@ def transposed(operation: Operation, weights: Params) -> Params:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def replay(
-  operation: Operation, backward_weights: Params, value: Array, result: Array
+  operation: Operation, backward_weights: Laid, value: Array, result: Array
 ) -> Array:
   """A product whose result the forward scan has already computed.
 
@@ -46,8 +47,8 @@ def _replay_forward(operation, backward_weights, value, result):
 def _replay_backward(operation, saved, cotangent):
   weights, value = saved
   if operation is dense:
-    return None, dense(weights, cotangent).astype(value.dtype), cotangent
-  _, pull = jax.vjp(functools.partial(operation, weights), value)
+    return None, multiply(dense, weights, cotangent).astype(value.dtype), cotangent
+  _, pull = jax.vjp(functools.partial(operation, weights.plain), value)
   return None, pull(cotangent)[0], cotangent
 
 

@@ -13,7 +13,8 @@ from rnn_research.cells import Cell, Joined, Tape, dense, select
 from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import as_rows
-from rnn_research.unroll.splitting import devices
+from rnn_research.unroll.row_strides import lay, multiply
+from rnn_research.unroll.splitting import devices, sequences_of_each
 
 # Entries of both weights up to which one product is the faster way. Larger ones leave a
 # core's cache between two steps, and the product of x can run beside that of h.
@@ -133,27 +134,35 @@ def scan_cell(
   operations = dict(cell.products)
   params = rounded_weights(cell, params, plan.compute_dtype)
   vectors = as_rows(cell.vectors(params), rows.xs.ndim - 1)
-  project = functools.partial(cell.project, params["input"])
   both = joint_weights(plan, params)
   added_to_all = None if both is None else joined(cell)[0].product
   alone = devices(rows.xs) == 1
+  sequences = sequences_of_each(rows.xs)
+  laid = {name: lay(operations[name], params[name], sequences) for name in operations}
+  of_input = lay(cell.input_operation, params["input"], sequences)
+  of_both = None if both is None else lay(dense, both, sequences)
   if plan.whole_projection:
+    project = functools.partial(cell.project, params["input"])
     rows = rows._replace(xs=jax.vmap(project)(rows.xs))
 
+  def projected(x):
+    """What a step adds of its input; None where that is part of a joint product."""
+    if both is not None:
+      return None
+    if plan.whole_projection:
+      return x
+    return multiply(cell.input_operation, of_input, x)
+
   def body(carry, row):
-    if both is None:
-      projection = row.xs if plan.whole_projection else project(row.xs)
-    else:
-      projection = None
+    projection = projected(row.xs)
     results, recorded = {}, []
 
     def product(name, value):
       if name == added_to_all:
-        results[name] = dense(
-          both, jnp.concatenate([row.xs.astype(value.dtype), value], axis=-1)
-        )
+        both_values = jnp.concatenate([row.xs.astype(value.dtype), value], axis=-1)
+        results[name] = multiply(dense, of_both, both_values)
       else:
-        results[name] = operations[name](params[name], value)
+        results[name] = multiply(operations[name], laid[name], value)
       return results[name]
 
     def activation(function, value):
