@@ -34,12 +34,19 @@ def dense(
     result = jnp.matmul(value, kernel, preferred_element_type=jnp.float32)
   else:
     result = value @ kernel
-  if "bias" in weights:
-    bias = weights["bias"].astype(result.dtype)
-    missing = result.shape[-1] - bias.shape[-1]
-    bias = jnp.pad(bias, (missing, 0)) if missing else bias
-    result = result + bias.reshape((1,) * (result.ndim - 1) + bias.shape)
-  return result
+  return add_bias(weights, result)
+
+
+def add_bias(
+  weights: Params, product: Float[Array, "*batch columns"]
+) -> Float[Array, "*batch columns"]:
+  """What `dense` does behind its product."""
+  if "bias" not in weights:
+    return product
+  bias = weights["bias"].astype(product.dtype)
+  missing = product.shape[-1] - bias.shape[-1]
+  bias = jnp.pad(bias, (missing, 0)) if missing else bias
+  return product + bias.reshape((1,) * (product.ndim - 1) + bias.shape)
 
 
 def zero_carry(projection: Float[Array, "*batch columns"], size: int) -> Array:

@@ -24,7 +24,7 @@ from rnn_research.cells import Tape, multiplying
 from rnn_research.diagnostics.state import flatten_carry, retrace
 from rnn_research.unroll import Trace
 from rnn_research.unroll.products import as_rows, replay, transposed
-from rnn_research.unroll.row_strides import Laid
+from rnn_research.unroll.weights_first import Laid
 
 LEAST = 1e-10  # norm of a delta that counts
 

@@ -27,7 +27,6 @@ from rnn_research.unroll.products import (
   value_gradient,
   weight_gradient,
 )
-from rnn_research.unroll.row_strides import lay
 from rnn_research.unroll.scan import (
   Plan,
   Rows,
@@ -38,6 +37,7 @@ from rnn_research.unroll.scan import (
 )
 from rnn_research.unroll.splitting import sequences_of_each
 from rnn_research.unroll.taps import Event, Measure, Readings, Stacked
+from rnn_research.unroll.weights_first import lay
 
 
 def _zeros(tree):

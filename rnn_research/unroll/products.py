@@ -10,7 +10,7 @@ from rnn_research.array_types import Array, Params
 from rnn_research.cells import dense, identity
 from rnn_research.cells.cell import Operation
 from rnn_research.unroll.outer_products import outer_products, sum_of_steps
-from rnn_research.unroll.row_strides import Laid, multiply
+from rnn_research.unroll.weights_first import Laid, multiply
 
 
 def as_rows(vectors: Params, rank: int) -> Params:

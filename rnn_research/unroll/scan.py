@@ -13,8 +13,8 @@ from rnn_research.cells import Cell, Joined, Tape, dense, select
 from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import as_rows
-from rnn_research.unroll.row_strides import lay, multiply
 from rnn_research.unroll.splitting import devices, sequences_of_each
+from rnn_research.unroll.weights_first import lay, multiply
 
 # Entries of both weights up to which one product is the faster way. Larger ones leave a
 # core's cache between two steps, and the product of x can run beside that of h.
