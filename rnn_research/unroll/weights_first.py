@@ -7,6 +7,7 @@ once outside of the loop, comes first, and the sequences second.
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 from jax import lax
 
 from rnn_research.array_types import Array, Params
@@ -54,10 +55,10 @@ def multiply(operation: Operation, laid: Laid, value: Array) -> Array:
     return operation(laid.plain, value)
 
   def matrix_first(value):
-    across = (((1,), (1,)), ((), ()))
-    product = lax.dot_general(laid.turned, value, across)
+    product = jnp.tensordot(laid.turned, value, (1, -1))
     # Else the compiler sees through it, and puts the sequences first again.
-    return add_bias(laid.plain, lax.optimization_barrier(product).T)
+    hidden = lax.optimization_barrier(product)
+    return add_bias(laid.plain, jnp.moveaxis(hidden, 0, -1))
 
   return lax.platform_dependent(
     value, cpu=matrix_first, default=lambda value: operation(laid.plain, value)

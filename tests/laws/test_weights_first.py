@@ -6,7 +6,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from rnn_research.cells import GRU, LSTM, Elman
+from rnn_research.cells import GRU, LSTM, Elman, dense
 from rnn_research.unroll import unroll
 from rnn_research.unroll import weights_first as module
 from tests.laws.closeness import assert_close
@@ -61,6 +61,23 @@ def test_large_matrices_keep_their_gradient(float64, monkeypatch, cell, inputs, 
   found = value_and_gradients(cell)(*arguments)
   monkeypatch.setattr(module, "FEW", ())
   assert_close(found, value_and_gradients(cell)(*arguments), 1e-13)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("shape", [(3, 5), (3, 2, 5)], ids=["rows", "sites"])
+def test_it_is_the_product_of_whatever_dense_takes(float64, monkeypatch, shape, dtype):
+  """Further axes, and a value of another type than the matrix."""
+  monkeypatch.setattr(module, "LARGE", 1)
+  keys = jax.random.split(jax.random.key(0), 3)
+  kernel, bias = jax.random.normal(keys[0], (5, 4)), jax.random.normal(keys[1], (2,))
+  weights = {"kernel": kernel, "bias": bias}
+  value = jax.random.normal(keys[2], shape).astype(dtype)
+  laid = module.lay(dense, weights, 3)
+  assert laid.turned is not None
+  with jax.numpy_dtype_promotion("standard"):
+    found, wanted = module.multiply(dense, laid, value), dense(weights, value)
+  assert found.dtype == wanted.dtype
+  assert_close(found, wanted, 1e-14)
 
 
 def test_weights_come_first_on_cpu_alone():
