@@ -15,6 +15,7 @@ from jax import lax
 from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
+from rnn_research.lanes import total
 
 # Entries from which single precision is tried first: short rows are added up in half
 # the time, and whether that was right is a decision that has to be paid for.
@@ -83,7 +84,7 @@ def leaf_cosines(
 
   def by_doubles(x, y, x_norms, y_norms):
     with jax.enable_x64(True):
-      products = [jnp.sum(_double(a) * _double(b)) for a, b in zip(x, y, strict=True)]
+      products = [total(_double(a) * _double(b)) for a, b in zip(x, y, strict=True)]
       norms = _double(x_norms) * _double(y_norms)
       cosines = jnp.where(norms > 0, jnp.stack(products) / norms, 0)
       return cosines.astype(x[0].dtype)
@@ -112,7 +113,7 @@ def _double(leaf: Array) -> Array:
 
 
 def _squares(leaves: Sequence[Array]) -> Float[Array, "leaves"]:
-  return jnp.stack([jnp.square(_double(leaf)).sum() for leaf in leaves])
+  return jnp.stack([total(jnp.square(_double(leaf))) for leaf in leaves])
 
 
 def _by_singles(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:

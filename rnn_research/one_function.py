@@ -38,10 +38,11 @@ PLAIN = frozenset(
   abs add add_any and bitcast_convert_type broadcast_in_dim ceil clamp concatenate
   convert_element_type copy cos cosh cumsum div dynamic_slice dynamic_update_slice eq
   erf erf_inv exp exp2 expm1 floor gather ge gt integer_pow iota is_finite le log log1p
-  logistic lt max min mul ne neg not or pad pow random_bits random_fold_in random_seed
-  random_split random_unwrap random_wrap rem reshape rev round rsqrt select_n shift_left
-  shift_right_arithmetic shift_right_logical sign sin sinh slice split sqrt square
-  squeeze stack stop_gradient sub tan tanh threefry2x32 tile transpose xor
+  logistic lt max min mul ne neg not or pad platform_index pow random_bits
+  random_fold_in random_seed random_split random_unwrap random_wrap rem reshape rev
+  round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin
+  sinh slice split sqrt square squeeze stack stop_gradient sub tan tanh threefry2x32
+  tile transpose xor
   """.split()
 )
 REDUCTIONS = frozenset(

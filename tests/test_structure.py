@@ -23,7 +23,8 @@ KNOWS = {
   "command": {"config_flags", "errors"},
   "validation": BASE | {"cells", "data", "tasks"},
   "cells": BASE,
-  "norms": {"array_types"},
+  "lanes": {"array_types"},
+  "norms": {"array_types", "lanes"},
   "one_function": set(),
   "unroll": BASE | {"cells", "norms", "one_function"},
   "models": BASE | {"cells", "unroll"},
@@ -32,7 +33,7 @@ KNOWS = {
   "data": BASE | {"command"},
   "report": BASE,
   "training": BASE
-  | {"cells", "data", "diagnostics", "models", "norms", "one_function"}
+  | {"cells", "data", "diagnostics", "lanes", "models", "norms", "one_function"}
   | {"tasks", "unroll", "validation"},
   "verdict": BASE
   | {"cells", "diagnostics", "models", "tasks", "training", "unroll", "validation"},

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from rnn_research.cells import select
 from rnn_research.diagnostics import LayerReading, Omega, layer_reading
+from rnn_research.lanes import every
 from rnn_research.norms import leaf_cosines, stacked_norms
 from rnn_research.one_function import one_function
 from rnn_research.problem import Batch
@@ -62,74 +63,100 @@ def plain_step(
   program: Program, state: TrainState, given: Batch | None
 ) -> tuple[TrainState, Ledger]:
   """A step that keeps its ledger only."""
-  batch = next_batch(program, state, given)
-  found, applied = attempt(program, program.model, state, batch)
-  return _accept(state, found, applied)
+  found = _look(program, program.model, state, next_batch(program, state, given))
+  end = functools.partial(_end, program, _cells(found))
+  # Dozens of kernels a leaf, each smaller than the call of it.
+  new, ledger, _ = one_function(end, state, found.gradient, found.loss, found.tally)
+  return new, ledger
 
 
 def logged_step(
   program: Program, state: TrainState, given: Batch | None
 ) -> tuple[TrainState, Ledger, Detail]:
   """The same step, and what its own backward pass tells."""
-  batch = next_batch(program, state, given)
-  found, applied = attempt(program, program.measured, state, batch)
+  found = _look(program, program.measured, state, next_batch(program, state, given))
   layers = {}
   if program.measured != program.model:
     layers = {
       layer: layer_reading(reading, found.traces[layer].lengths)
       for layer, reading in found.readings.items()
     }
-  trees = [found.gradient, applied.clipped.gradient, state.params, applied.update]
-  gradients, clipped, params, updates = stacked_norms(trees).reshape(len(trees), -1)
-  cosines = -leaf_cosines(applied.update, found.gradient, updates, gradients)
-  name = functools.partial(ByLeaf.of, state.params)
-  detail = Detail(
-    gradients=name(gradients),
-    clipped=name(clipped),
-    demand=ByLeaf.stacked(applied.clipped.demand),
-    params=name(params),
-    updates=name(updates),
-    cosines=name(cosines),
-    layers=layers,
-    omega=found.omega,
+  # Not one function here: its kernels run beside those that read the layers.
+  new, ledger, by_leaf = _end(
+    program, _cells(found), state, found.gradient, found.loss, found.tally
   )
-  return *_accept(state, found, applied), detail
+  named = {key: ByLeaf.of(state.params, numbers) for key, numbers in by_leaf.items()}
+  return new, ledger, Detail(**named, layers=layers, omega=found.omega)
 
 
 def attempt(
   program: Program, model: Any, state: TrainState, batch: Batch
 ) -> tuple[Found, Applied]:
   """The gradient of a step and where it leads, finite or not."""
+  found = _look(program, model, state, batch)
+  return found, _apply(program, state, found.gradient, _cells(found))
+
+
+def _look(program, model, state, batch):
+  """The gradient of the state's step."""
   key = at_step(state.key, NOISE, state.step)
   directions = at_step(state.key, FLOSSING, state.step)
-  found = differentiate(
+  return differentiate(
     program, model, state.params, batch, (key, directions), state.hyper.omega
   )
+
+
+def _cells(found):
+  return {layer: trace.cell for layer, trace in found.traces.items()}
+
+
+def _apply(program, state, gradient, cells):
   project = None
   if program.rule.projected:
-    cells = {layer: trace.cell for layer, trace in found.traces.items()}
     bound = state.hyper.singular_bound
     project = functools.partial(project_cells, cells=cells, bound=bound)
-  applied = apply_update(
+  return apply_update(
     program.rule.transformation(),
     program.rule.clip,
     state.hyper,
-    found.gradient,
+    gradient,
     state.rule_state,
     state.params,
     project,
   )
-  return found, applied
 
 
-def _accept(state, found, applied):
+def _end(program, cells, state, gradient, loss, parts):
+  """What a step does with its gradient: the new state, its ledger, numbers by leaf.
+
+  What isn't asked for of the numbers is left out of a program.
+  """
+  applied = _apply(program, state, gradient, cells)
+  numbers = _by_leaf(state.params, gradient, applied)
+  return *_accept(state, loss, parts, applied), numbers
+
+
+def _by_leaf(params, gradient, applied):
+  """The numbers of `Detail` that are one a leaf."""
+  trees = [gradient, applied.clipped.gradient, params, applied.update]
+  gradients, clipped, params, updates = stacked_norms(trees).reshape(len(trees), -1)
+  return {
+    "gradients": gradients,
+    "clipped": clipped,
+    "demand": jnp.stack(jax.tree.leaves(applied.clipped.demand)),
+    "params": params,
+    "updates": updates,
+    "cosines": -leaf_cosines(applied.update, gradient, updates, gradients),
+  }
+
+
+def _accept(state, loss, parts, applied):
   """The state behind a step, if it is finite, and the step's ledger."""
-  parts = found.tally
   error = parts.wrong_sequences / parts.sequences
-  ledger = Ledger(loss=found.loss, error=error, **applied.entries)
+  ledger = Ledger(loss=loss, error=error, **applied.entries)
   # A sum of two finite numbers may not be: what was moved is asked, too.
   asked = [ledger.loss, ledger.norm_before, *jax.tree.leaves(applied.params)]
-  finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in asked]).all()
+  finite = jnp.stack([every(jnp.isfinite(leaf).ravel()) for leaf in asked]).all()
   ok = state.ok & finite
   # A seed that is no longer finite stands still, just before the step that broke it.
   moved = select(

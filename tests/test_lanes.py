@@ -1,0 +1,44 @@
+"""Sums and conjunctions against NumPy's, at sizes around where the pieces end."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_research.lanes import LANES, PIECES, every, total
+from rnn_research.one_function import MANY, one_function
+
+SIZES = [0, 1, LANES - 1, LANES, LANES + 1, 3 * LANES, PIECES * LANES + 7, 50_000]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_entry_is_added_once(size):
+  """Integers, whose sum is exact in any order."""
+  values = np.random.default_rng(size).integers(-9, 9, size).astype(np.float32)
+  assert float(jax.jit(total)(values)) == values.sum()
+  for place in {0, size // 2, LANES - 1, LANES, size - 1} & set(range(size)):
+    alone = np.zeros(size, np.float32)
+    alone[place] = 1
+    assert float(jax.jit(total)(alone)) == 1, place
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_one_flag_that_is_not_set_is_seen_wherever_it_stands(size):
+  assert every(jnp.ones(size, bool))
+  for place in {0, size // 2, LANES - 1, LANES, size - 1} & set(range(size)):
+    assert not jax.jit(every)(jnp.ones(size, bool).at[place].set(False)), place
+
+
+@pytest.mark.parametrize("size", [MANY, 50_000])
+def test_long_ones_are_short_enough_for_one_function(size):
+  """XLA's compiler ends with an error on a long sum inside of one."""
+  values = jnp.arange(size, dtype=jnp.float32)
+
+  def both(values):
+    return one_function(lambda v: (total(v), every(v >= 0)), values)
+
+  text = jax.jit(both).lower(values).as_text()
+  assert "xla_cpu_small_call" in text
+  found, all_set = jax.jit(both)(values)
+  np.testing.assert_allclose(found, size * (size - 1) / 2, rtol=1e-6)
+  assert all_set
