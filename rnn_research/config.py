@@ -115,7 +115,7 @@ class TrainConfig:
   checkpoint_every: int = 500  # a multiple of log_every; 0 = only at the end
   stop_when_solved: int = 0  # ends with all seeds solved so often in a row; 0 = off
   seed_loop: str = "auto"  # seeds of one device: map, vmap; auto = map on CPU
-  devices: int = 0  # devices used; 0 = all
+  devices: int = 0  # used; 0 = all, but that CPU cores share no small batch
 
 
 @dataclasses.dataclass

@@ -11,12 +11,15 @@ import pytest
 
 from rnn_research.problem import Batch
 from rnn_research.training.placement import (
+  WORTH_SHARING,
   make_layout,
   over_seeds,
   place_seeds,
   place_shared,
   split_batch,
 )
+from rnn_research.training.start import start
+from tests.small_run import make_config
 
 
 class FakeMesh(types.SimpleNamespace):
@@ -62,6 +65,30 @@ def test_seeds_first_then_the_batch(
     assert layout.mesh.axis_names == ("seed", "batch")
     assert layout.mesh.devices.shape == mesh
     assert layout.devices == mesh[0] * mesh[1]
+
+
+def test_cpu_devices_share_no_batch_of_little_work(layout_on):
+  """Neither those of one seed nor those that the seeds leave over."""
+  little = {"work": WORTH_SHARING - 1}
+  assert layout_on(1, 32, 2, **little).mesh.devices.shape == (1, 1)
+  assert layout_on(4, 6, 8, **little).mesh.devices.shape == (4, 1)
+  assert layout_on(1, 32, 2, "gpu", **little).mesh.devices.shape == (1, 2)
+  assert layout_on(1, 32, 2, work=WORTH_SHARING).mesh.devices.shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+  ("changes", "devices"),
+  [
+    ({"train.batch": 32, "model.hidden": 50}, 1),
+    ({"train.batch": 32, "model.hidden": 50, "train.devices": 2}, 2),  # asked for
+    ({"train.batch": 32, "model.hidden": 100}, 2),
+    ({"train.batch": 32, "model.hidden": 50, "seeds": 2}, 2),
+  ],
+)
+def test_a_run_shares_its_batch_where_that_pays(changes, devices, tmp_path):
+  changes = {"train.devices": 0, "seeds": 1} | changes
+  run = start(make_config(changes), str(tmp_path / "run"))
+  assert run.layout.devices == devices
 
 
 @pytest.mark.parametrize(("platform", "loop"), [("cpu", "map"), ("gpu", "vmap")])

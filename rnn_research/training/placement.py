@@ -14,6 +14,10 @@ from rnn_research.problem import Batch, example_axes
 
 Loop = Literal["map", "vmap"]
 
+# Multiplications of one time step from which two CPU devices share a batch with gain:
+# their exchange, and what each does for itself, cost a few tenths of a millisecond.
+WORTH_SHARING = 1 << 18
+
 
 class Layout(NamedTuple):
   """How S seeds of a batch lie on the devices; static.
@@ -47,7 +51,11 @@ class Layout(NamedTuple):
 
 
 def make_layout(
-  seeds: int, batch: int, devices: Sequence[jax.Device], loop: str = "auto"
+  seeds: int,
+  batch: int,
+  devices: Sequence[jax.Device],
+  loop: str = "auto",
+  work: int = WORTH_SHARING,
 ) -> Layout:
   """Splits the seeds over the devices, and the batch over those that are left.
 
@@ -60,6 +68,7 @@ def make_layout(
     batch: sequences of one step of one seed.
     devices: those to use; a platform is read from them, never guessed.
     loop: "map", "vmap", or "auto" for the one that suits the platform.
+    work: multiplications of one time step of a batch; on CPU little is not shared.
   """
   on_cpu = devices[0].platform == "cpu"
   if on_cpu:
@@ -67,6 +76,8 @@ def make_layout(
   else:
     over_seeds = math.gcd(seeds, len(devices))
   over_batch = math.gcd(batch, len(devices) // over_seeds)
+  if on_cpu and work < WORTH_SHARING:
+    over_batch = 1
   used = np.array(devices[: over_seeds * over_batch])
   mesh = Mesh(
     used.reshape(over_seeds, over_batch),

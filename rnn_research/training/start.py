@@ -6,7 +6,8 @@ import jax
 
 from rnn_research.config import Config
 from rnn_research.errors import ConfigError
-from rnn_research.training.placement import make_layout
+from rnn_research.models import build
+from rnn_research.training.placement import WORTH_SHARING, make_layout
 from rnn_research.training.program import make_program
 from rnn_research.training.run import Run
 from rnn_research.training.run_directory import RESUME, RunDirectory
@@ -39,16 +40,18 @@ def start(
       f"{config.train.devices} are more than the {len(devices)} there are",
       "use 0 for all of them",
     )
-  devices = devices[: config.train.devices or None]
-  layout = make_layout(
-    config.seeds, config.train.batch, devices, config.train.seed_loop
-  )
-  program = make_program(config, source.problem, source.task, layout)
   # Sizes that don't fit together are found by building the parameters' shapes.
-  jax.eval_shape(
-    functools.partial(program.model.init, train=False),
-    jax.random.key(0),
-    source.shapes(1),
-  )
+  init = functools.partial(build(config.model, source.problem).init, train=False)
+  shapes = jax.eval_shape(init, jax.random.key(0), source.shapes(1))["params"]
+  layout = _layout(config, devices, sum(leaf.size for leaf in jax.tree.leaves(shapes)))
+  program = make_program(config, source.problem, source.task, layout)
   directory = RunDirectory(workdir, config, resume)
   return Run(config, source, program, directory, name)
+
+
+def _layout(config, devices, parameters):
+  """On the devices that are asked for; if none are, on those that it pays to use."""
+  batch, asked = config.train.batch, config.train.devices
+  work = WORTH_SHARING if asked else batch * parameters
+  used = devices[: asked or None]
+  return make_layout(config.seeds, batch, used, config.train.seed_loop, work)
