@@ -27,6 +27,12 @@ def every(flags: Bool[Array, "entries"]) -> Bool[Array, ""]:
   return jnp.stack([part.all() for part in _parts(jnp.logical_and, flags)]).all()
 
 
+def largest(sizes: Float[Array, "entries"]) -> Scalar:
+  """The largest of what isn't negative; 0 of nothing."""
+  parts = [part.max(initial=0) for part in _parts(jnp.maximum, sizes)]
+  return jnp.stack(parts).max()
+
+
 def _parts(combine: Callable[[Array, Array], Array], entries: Array) -> list[Array]:
   """One array or two that hold all entries, most of them combined."""
   lanes = max(LANES, -(-len(entries) // PIECES))

@@ -160,9 +160,20 @@ def _has_code(equation: Any) -> bool:
     return equation.invars[0].aval.size == 1  # nothing to move
   if name == "dot_general":
     return _multiplies_a_vector(equation)
+  if equation.params.get("branches_platforms"):
+    return _is_plain(_on_cpu(equation))
   if name in AROUND_OTHERS:
     return all(map(_is_plain, jaxprs_in_params(equation.params)))
   return name in PLAIN
+
+
+def _on_cpu(choice: Any) -> Jaxpr:
+  """What `lax.platform_dependent` runs there, and nobody else reads the marks."""
+  platforms, branches = (
+    choice.params[name] for name in ("branches_platforms", "branches")
+  )
+  taken = [names is None or "cpu" in names for names in platforms]
+  return branches[taken.index(True)].jaxpr
 
 
 def _multiplies_a_vector(equation: Any) -> bool:

@@ -1,11 +1,11 @@
-"""Sums and conjunctions against NumPy's, at sizes around where the pieces end."""
+"""Sums and the like against NumPy's, at sizes around where the pieces end."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_research.lanes import LANES, PIECES, every, total
+from rnn_research.lanes import LANES, PIECES, every, largest, total
 from rnn_research.one_function import MANY, one_function
 
 SIZES = [0, 1, LANES - 1, LANES, LANES + 1, 3 * LANES, PIECES * LANES + 7, 50_000]
@@ -29,16 +29,25 @@ def test_one_flag_that_is_not_set_is_seen_wherever_it_stands(size):
     assert not jax.jit(every)(jnp.ones(size, bool).at[place].set(False)), place
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_largest_is_found_wherever_it_stands_and_nan_is_kept(size):
+  assert jax.jit(largest)(jnp.zeros(size)) == 0
+  for place in {0, size // 2, LANES - 1, LANES, size - 1} & set(range(size)):
+    sizes = jnp.full(size, 0.5).at[place]
+    assert jax.jit(largest)(sizes.set(2)) == 2, place
+    assert jnp.isnan(jax.jit(largest)(sizes.set(jnp.nan))), place
+
+
 @pytest.mark.parametrize("size", [MANY, 50_000])
 def test_long_ones_are_short_enough_for_one_function(size):
   """XLA's compiler ends with an error on a long sum inside of one."""
   values = jnp.arange(size, dtype=jnp.float32)
 
-  def both(values):
-    return one_function(lambda v: (total(v), every(v >= 0)), values)
+  def all_three(values):
+    return one_function(lambda v: (total(v), every(v >= 0), largest(v)), values)
 
-  text = jax.jit(both).lower(values).as_text()
+  text = jax.jit(all_three).lower(values).as_text()
   assert "xla_cpu_small_call" in text
-  found, all_set = jax.jit(both)(values)
+  found, all_set, most = jax.jit(all_three)(values)
   np.testing.assert_allclose(found, size * (size - 1) / 2, rtol=1e-6)
-  assert all_set
+  assert all_set and most == size - 1

@@ -13,6 +13,12 @@ from tests.laws.closeness import assert_close
 X = jnp.linspace(-1.0, 1.0, 96).reshape(8, 12)
 
 PLAIN = {
+  "what only others do is a library's": lambda x: lax.platform_dependent(
+    x, tpu=lambda x: jnp.sort(x, 0), default=jnp.sin
+  ),
+  "of two platforms": lambda x: lax.platform_dependent(
+    x, cpu=jnp.cos, default=lambda x: x @ x.T @ x
+  ),
   "activations": lambda x: jnp.tanh(x) * jax.nn.sigmoid(x) + jax.nn.softplus(x),
   "softmax": lambda x: jax.nn.softmax(x),
   "layer norm": lambda x: (
@@ -28,6 +34,9 @@ PLAIN = {
 }
 # Each of these ends in an error of the compiler, if it is asked for as one function.
 NOT_PLAIN = {
+  "what only a CPU does is a library's": lambda x: lax.platform_dependent(
+    x, cpu=lambda x: jnp.sort(x, 0), default=jnp.sin
+  ),
   "matrix x matrix": lambda x: x @ x.T,
   "many products": lambda x: jnp.einsum("bij,bkj->bik", x.reshape(2, 4, 12), x[None, :4]
     * jnp.ones((2, 1, 1))),

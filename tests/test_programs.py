@@ -102,6 +102,22 @@ def test_the_state_is_donated_and_nothing_compiled_twice(
   assert compiled["jit(advance)"] == 1
 
 
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"optimizer.name": "adam", "optimizer.clip": "norm", "model.cell": "lstm"},
+    {"optimizer.name": "sgd", "optimizer.clip": "value", "model.cell": "gru"},
+    {"optimizer.name": "rmsprop", "optimizer.clip": "leaf", "model.cell": "lstm"},
+    {"optimizer.name": "sgd", "optimizer.clip": "adaptive", "model.cell": "rnn"},
+  ],
+)
+def test_a_draw_and_the_end_of_a_plain_step_are_one_function_each(changes, tmp_path):
+  """In a logged step only the draw is."""
+  run, state = prepare(tmp_path, changes | {"model.hidden": 50})
+  text = compile_advance(run.program, 3, 1).lower(state, None).as_text()
+  assert text.count("xla_cpu_small_call") == 3
+
+
 def collectives(text):
   """Kind and line of each operation between devices: in a loop, outside of any."""
   inside, outside = [], []

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
+from rnn_research.lanes import largest
 from rnn_research.norms import global_norm, leaf_norms, scaled_norm
 
 LEAST = 1e-3  # norm below which a unit's weights count as this large (AGC)
@@ -68,9 +69,9 @@ def _by_norm(gradient, params, bound):
 
 
 def _by_value(gradient, params, bound):
-  largest = jax.tree.map(lambda g: jnp.abs(g).max(initial=0), gradient)
+  sizes = jax.tree.map(lambda g: largest(jnp.abs(g).ravel()), gradient)
   cut = jax.tree.map(lambda g: jnp.clip(g, -bound, bound), gradient)
-  return _by_part(gradient, cut, largest, bound)
+  return _by_part(gradient, cut, sizes, bound)
 
 
 def _by_leaf(gradient, params, bound):
@@ -85,8 +86,8 @@ def _by_unit(gradient, params, bound):
     lambda g, w: _unit_norms(g) / jnp.maximum(_unit_norms(w), LEAST), gradient, params
   )
   scaled = jax.tree.map(lambda g, size: g * _factor(size, bound), gradient, relative)
-  largest = jax.tree.map(lambda size: size.max(initial=0), relative)
-  return _by_part(gradient, scaled, largest, bound)
+  sizes = jax.tree.map(lambda size: largest(size.ravel()), relative)
+  return _by_part(gradient, scaled, sizes, bound)
 
 
 def _by_part(before, after, sizes, bound):
