@@ -58,7 +58,7 @@ def compile_autopsy(program: Program) -> Callable[..., Any]:
 
     readings, traces = jax.grad(total_loss, has_aux=True)(taps)
     readings = by_layer(readings)
-    found, applied = attempt(program, program.model, state, batch)
+    found, applied = attempt(program, state, batch)
     return Autopsy(
       forward={layer: first_nonfinite_state(traces[layer]) for layer in readings},
       adjoint={

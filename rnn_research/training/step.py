@@ -1,7 +1,7 @@
 """One train step of one seed, a pure function of (state, batch)."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -89,11 +89,9 @@ def logged_step(
   return new, ledger, Detail(**named, layers=layers, omega=found.omega)
 
 
-def attempt(
-  program: Program, model: Any, state: TrainState, batch: Batch
-) -> tuple[Found, Applied]:
+def attempt(program: Program, state: TrainState, batch: Batch) -> tuple[Found, Applied]:
   """The gradient of a step and where it leads, finite or not."""
-  found = _look(program, model, state, batch)
+  found = _look(program, program.model, state, batch)
   return found, _apply(program, state, found.gradient, _cells(found))
 
 
