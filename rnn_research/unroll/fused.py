@@ -35,7 +35,6 @@ from rnn_research.unroll.scan import (
   rounded_weights,
   scan_cell,
 )
-from rnn_research.unroll.splitting import sequences_of_each
 from rnn_research.unroll.taps import Event, Measure, Readings, Stacked
 from rnn_research.unroll.weights_first import lay
 
@@ -98,9 +97,8 @@ def _backward(plan, measure, saved, cotangents):
   parts = joined(cell)
   derived = {part.product for part in parts}
   weights = rounded_weights(cell, params, plan.compute_dtype)
-  sequences = sequences_of_each(rows.xs)
   backward_weights = {
-    name: lay(operation, transposed(operation, weights[name]), sequences)
+    name: lay(operation, transposed(operation, weights[name]), rows.xs)
     for name, operation in operations.items()
   }
   one_row, pull_rows = jax.vjp(

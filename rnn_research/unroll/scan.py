@@ -8,7 +8,15 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Int
 
-from rnn_research.array_types import Active, Array, Carry, Params, Projection, Resets
+from rnn_research.array_types import (
+  Active,
+  Array,
+  Carry,
+  Inputs,
+  Params,
+  Projection,
+  Resets,
+)
 from rnn_research.cells import Cell, Joined, Tape, dense, select
 from rnn_research.unroll.distinct import Distinct
 from rnn_research.unroll.loop import loop
@@ -17,8 +25,10 @@ from rnn_research.unroll.splitting import devices, sequences_of_each
 from rnn_research.unroll.weights_first import lay, multiply
 
 # Entries of both weights up to which one product is the faster way. Larger ones leave a
-# core's cache between two steps, and the product of x can run beside that of h.
-LARGEST_JOINT = 1 << 20
+# core's cache between two steps, and the product of x can run beside that of h. Where
+# one device has all cores and some sequences it does so with smaller ones.
+LARGEST_JOINT, LARGEST_BESIDE = 1 << 20, 1 << 18
+SOME = range(16, 64)
 
 
 class Plan(NamedTuple):
@@ -100,7 +110,7 @@ def joined(cell: Cell) -> tuple[Joined, ...]:
   return cell.joined if all(operation is dense for operation in factors) else ()
 
 
-def joint_weights(plan: Plan, params: Params) -> Params | None:
+def joint_weights(plan: Plan, params: Params, xs: Inputs) -> Params | None:
   """Weights of the input above those of the one product that is added to all of it.
 
   [x, h] times both is one product where there were two. None where a gate stands
@@ -112,7 +122,9 @@ def joint_weights(plan: Plan, params: Params) -> Params | None:
   of_x, of_h = params["input"], params[parts[0].product]
   if "bias" in of_h:
     return None
-  if of_x["kernel"].size + of_h["kernel"].size > LARGEST_JOINT:
+  beside = devices(xs) == 1 and sequences_of_each(xs) in SOME
+  largest = LARGEST_BESIDE if beside else LARGEST_JOINT
+  if of_x["kernel"].size + of_h["kernel"].size > largest:
     return None
   return of_x | {"kernel": jnp.concatenate([of_x["kernel"], of_h["kernel"]])}
 
@@ -134,13 +146,12 @@ def scan_cell(
   operations = dict(cell.products)
   params = rounded_weights(cell, params, plan.compute_dtype)
   vectors = as_rows(cell.vectors(params), rows.xs.ndim - 1)
-  both = joint_weights(plan, params)
+  both = joint_weights(plan, params, rows.xs)
   added_to_all = None if both is None else joined(cell)[0].product
   alone = devices(rows.xs) == 1
-  sequences = sequences_of_each(rows.xs)
-  laid = {name: lay(operations[name], params[name], sequences) for name in operations}
-  of_input = lay(cell.input_operation, params["input"], sequences)
-  of_both = None if both is None else lay(dense, both, sequences)
+  laid = {name: lay(operations[name], params[name], rows.xs) for name in operations}
+  of_input = lay(cell.input_operation, params["input"], rows.xs)
+  of_both = None if both is None else lay(dense, both, rows.xs)
   if plan.whole_projection:
     project = functools.partial(cell.project, params["input"])
     rows = rows._replace(xs=jax.vmap(project)(rows.xs))

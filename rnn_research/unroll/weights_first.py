@@ -10,11 +10,14 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
-from rnn_research.array_types import Array, Params
+from rnn_research.array_types import Array, Inputs, Params
 from rnn_research.cells import dense
 from rnn_research.cells.cell import Operation, add_bias
+from rnn_research.unroll.splitting import devices, sequences_of_each
 
-LARGE = 1 << 18  # entries from which it is the faster way
+# Entries from which it is the faster way, for devices that share the cores, and for
+# one that multiplies with all of them.
+LARGE, LARGE_ALONE = 1 << 18, 1 << 19
 # Sequences of a device for which it is: more are worth a matrix's rearranging, and the
 # product of a single one is a sum of rows.
 FEW = range(2, 64)
@@ -32,19 +35,21 @@ class Laid(NamedTuple):
   turned: Array | None = None
 
 
-def lay(operation: Operation, weights: Params, sequences: int) -> Laid:
+def lay(operation: Operation, weights: Params, xs: Inputs) -> Laid:
   """Prepares the weights of one product, once and outside of the loop.
 
   Args:
     operation: of the weights.
     weights: its parameters.
-    sequences: that one device multiplies at once.
+    xs: inputs of the layer, (time, batch, ...): how many sequences it multiplies at
+      once, and on how many devices.
   """
-  if operation is not dense or sequences not in FEW:
+  if operation is not dense or sequences_of_each(xs) not in FEW:
     return Laid(weights)
   kernel = weights["kernel"]
+  large = LARGE_ALONE if devices(xs) == 1 else LARGE
   # Half precision is for devices that multiply it fast, which a CPU doesn't.
-  if kernel.size < LARGE or kernel.dtype.itemsize < 4:
+  if kernel.size < large or kernel.dtype.itemsize < 4:
     return Laid(weights)
   return Laid(weights, kernel.T)
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from rnn_research.unroll import Measure, make_sinks, scan, unroll
+from rnn_research.unroll import Measure, make_sinks, unroll
 from tests.laws.closeness import assert_close, distance
 from tests.laws.losses import loss, unoptimised
 from tests.laws.plain_loop import plain_loop
@@ -121,31 +121,6 @@ def test_nothing_optional_given(float64, name, reverse):
     return [differentiated(way, *arguments) for way in (fused, loop)]
 
   assert_close(*program(s.params, xs), ROUNDING)
-
-
-@pytest.mark.parametrize("name", ["elman", "lstm"])
-def test_large_weights_are_multiplied_apart_and_say_the_same(
-  float64, monkeypatch, name
-):
-  s = subject(name, jnp.float64)
-
-  def run(*arguments):
-    params, xs, carry = arguments
-    return unroll(s.cell, params, xs, initial_carry=carry, lengths=s.lengths)
-
-  def products(*arguments):
-    # Lowered: before that, the loop stands there once for each platform.
-    text = jax.jit(lambda *a: run(*a)[1]).lower(*arguments).as_text()
-    return text.count("stablehlo.dot_general")
-
-  arguments = s.params, s.xs, s.carry
-  found, counts = [], []
-  for largest in (scan.LARGEST_JOINT, 0):
-    monkeypatch.setattr(scan, "LARGEST_JOINT", largest)
-    counts.append(products(*arguments))
-    found.append(unoptimised(lambda *a: differentiated(run, *a))(*arguments))
-  assert counts[1] == counts[0] + 1
-  assert_close(*found, ROUNDING)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -46,17 +46,17 @@ def test_either_order_gives_the_same_gradient(float64, monkeypatch, name, adjoin
   s = subject(name, jnp.float64)
   arguments = s.params, s.xs, s.lengths
   wanted = value_and_gradients(s.cell, adjoint)(*arguments)
-  monkeypatch.setattr(module, "LARGE", 1)
+  monkeypatch.setattr(module, "LARGE_ALONE", 1)
   assert_close(value_and_gradients(s.cell, adjoint)(*arguments), wanted, 1e-13)
 
 
 @pytest.mark.parametrize(
   "cell, inputs, units",
-  [(LSTM(), 512, 128), (GRU(), 64, 300), (Elman(), 512, 512)],
+  [(LSTM(), 896, 128), (GRU(), 64, 420), (Elman(), 512, 768)],
   ids=["joint", "with a short bias", "both ways"],
 )
 def test_large_matrices_keep_their_gradient(float64, monkeypatch, cell, inputs, units):
-  """With the threshold as it is."""
+  """With the thresholds as they are."""
   arguments = drawn(cell, inputs, units, 2)
   found = value_and_gradients(cell)(*arguments)
   monkeypatch.setattr(module, "FEW", ())
@@ -67,12 +67,12 @@ def test_large_matrices_keep_their_gradient(float64, monkeypatch, cell, inputs, 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 2, 5)], ids=["rows", "sites"])
 def test_it_is_the_product_of_whatever_dense_takes(float64, monkeypatch, shape, dtype):
   """Further axes, and a value of another type than the matrix."""
-  monkeypatch.setattr(module, "LARGE", 1)
+  monkeypatch.setattr(module, "LARGE_ALONE", 1)
   keys = jax.random.split(jax.random.key(0), 3)
   kernel, bias = jax.random.normal(keys[0], (5, 4)), jax.random.normal(keys[1], (2,))
   weights = {"kernel": kernel, "bias": bias}
   value = jax.random.normal(keys[2], shape).astype(dtype)
-  laid = module.lay(dense, weights, 3)
+  laid = module.lay(dense, weights, jnp.zeros((2, *shape)))
   assert laid.turned is not None
   with jax.numpy_dtype_promotion("standard"):
     found, wanted = module.multiply(dense, laid, value), dense(weights, value)
@@ -82,7 +82,7 @@ def test_it_is_the_product_of_whatever_dense_takes(float64, monkeypatch, shape, 
 
 def test_weights_come_first_on_cpu_alone():
   """The joint matrix on the way forward, the recurrent one on the way back."""
-  arguments = drawn(LSTM(), 96, 256, 3)
+  arguments = drawn(LSTM(), 96, 384, 3)
   found = {
     platform: products_with_weights_first(LSTM(), arguments, platform)
     for platform in PLATFORMS
@@ -92,7 +92,7 @@ def test_weights_come_first_on_cpu_alone():
 
 @pytest.mark.parametrize(
   "inputs, units, sequences",
-  [(96, 256, 1), (96, 256, 64), (96, 128, 3)],
+  [(96, 384, 1), (96, 384, 64), (96, 256, 3)],
   ids=["one sequence", "many", "a small matrix"],
 )
 def test_sequences_come_first_otherwise(inputs, units, sequences):
@@ -101,7 +101,7 @@ def test_sequences_come_first_otherwise(inputs, units, sequences):
 
 
 def test_a_split_batch_counts_what_a_device_has(monkeypatch):
-  """64 sequences on two devices are 32 on each."""
+  """64 sequences on two devices are 32 on each, and smaller matrices are large."""
   mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
   params, xs, _ = drawn(LSTM(), 96, 256, 64)
   xs = jax.device_put(xs, NamedSharding(mesh, P(None, "batch")))
