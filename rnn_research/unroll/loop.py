@@ -5,17 +5,20 @@ from typing import Any
 
 import jax
 from jax import lax
+from jax.extend.core import Var
 from jax.sharding import AxisType
 
 from rnn_research.array_types import Array
 from rnn_research.one_function import one_function
+
+Step = Callable[[Any, Any], tuple[Any, Any]]
 
 # Entries of a row: a step's short rows are stacked as one, which is copied by vectors.
 SHORT, VECTOR = 64, 16
 
 
 def loop(
-  body: Callable[[Any, Any], tuple[Any, Any]],
+  body: Step,
   state: Any,
   steps: Any,
   *,
@@ -37,9 +40,11 @@ def loop(
     return lax.scan(step, state, steps, reverse=reverse)
 
   def with_joined_rows(state, steps):
+    cut_out = _cut_out(step, state, steps)
+
     def joining(state, row):
       state, output = step(state, row)
-      return state, jax.tree.map(_joined, output)
+      return state, jax.tree.map(_joined, output, cut_out)
 
     state, joined = lax.scan(joining, state, steps, reverse=reverse)
     return state, jax.tree.map(lambda leaf, s: leaf.reshape(s.shape), joined, stacks)
@@ -54,8 +59,28 @@ def loop(
   return lax.platform_dependent(state, steps, cpu=with_joined_rows, default=run)
 
 
-def _joined(output: Array) -> Array:
-  return lax.collapse(output, 0) if _short(output.shape) else output
+def _cut_out(step: Step, state: Any, steps: Any) -> Any:
+  """For each output of a step, whether it is a part of something wider.
+
+  It is cut out as it is stacked: joined, by an index that is divided for every entry.
+  """
+  row = jax.eval_shape(lambda rows: jax.tree.map(lambda leaf: leaf[0], rows), steps)
+  closed, outputs = jax.make_jaxpr(
+    lambda state, row: step(state, row)[1], return_shape=True
+  )(state, row)
+  parts = {
+    variable
+    for equation in closed.jaxpr.eqns
+    if equation.primitive.name in ("slice", "split")
+    for variable in equation.outvars
+  }
+  flags = [isinstance(out, Var) and out in parts for out in closed.jaxpr.outvars]
+  return jax.tree.unflatten(jax.tree.structure(outputs), flags)
+
+
+def _joined(output: Array, cut_out: bool) -> Array:
+  short = _short(output.shape) and not cut_out
+  return lax.collapse(output, 0) if short else output
 
 
 def _short(rows: tuple[int, ...]) -> bool:

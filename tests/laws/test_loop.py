@@ -6,7 +6,7 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from rnn_research.cells import LSTM
+from rnn_research.cells import GRU, LSTM
 from rnn_research.unroll import unroll
 from tests.laws.closeness import assert_close
 from tests.laws.subjects import subject
@@ -64,16 +64,29 @@ def test_on_cpu_a_single_sequence_runs_in_one_function(batch, one_function, plac
   )
 
 
-@pytest.mark.parametrize("hidden, axes", [(6, 2), (32, 3)], ids=["short", "vectors"])
-def test_on_cpu_short_rows_are_stacked_as_one(hidden, axes):
-  """Rows that no vector divides would be copied entry by entry."""
-  cell, xs = LSTM(), jnp.zeros((30, 2, 16))
+def axes_of_stacks(cell, hidden):
+  """Of every array of all steps that the loops of a gradient write, how many axes."""
+  xs = jnp.zeros((30, 2, 16))
   params = cell.init(jax.random.key(0), 16, hidden)
   program = jax.jit(jax.grad(lambda p: unroll(cell, p, xs)[0].hidden.sum()))
   compiled = program.lower(params).compile().as_text()
-  found = [
+  return [
     line.split("=")[1].split("]")[0].count(",") + 1
     for line in compiled.splitlines()
     if "dynamic-update-slice" in line and "= f32[30," in line
   ]
+
+
+@pytest.mark.parametrize("hidden, axes", [(6, 2), (32, 3)], ids=["short", "vectors"])
+def test_on_cpu_short_rows_are_stacked_as_one(hidden, axes):
+  """Rows that no vector divides would be copied entry by entry."""
+  found = axes_of_stacks(LSTM(), hidden)
   assert found and set(found) == {axes}
+
+
+def test_what_is_cut_out_of_a_product_is_stacked_as_it_lies():
+  """The candidate's part of a GRU's: of h, r, z, n, U_n h and the cotangents one."""
+  found = axes_of_stacks(GRU(), 6)
+  assert set(found) == {2, 3}
+  assert 6 * found.count(3) == len(found)
+  assert set(axes_of_stacks(GRU(reset_after=False), 6)) == {2}
