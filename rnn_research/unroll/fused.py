@@ -18,6 +18,7 @@ from jax.custom_derivatives import SymbolicZero
 from rnn_research.array_types import Carry, Params
 from rnn_research.cells import Tape, select
 from rnn_research.unroll.distinct import Distinct
+from rnn_research.unroll.joint_product import joined
 from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import (
   as_rows,
@@ -31,7 +32,6 @@ from rnn_research.unroll.scan import (
   Plan,
   Rows,
   Trajectory,
-  joined,
   rounded_weights,
   scan_cell,
 )

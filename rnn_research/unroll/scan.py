@@ -12,23 +12,17 @@ from rnn_research.array_types import (
   Active,
   Array,
   Carry,
-  Inputs,
   Params,
   Projection,
   Resets,
 )
-from rnn_research.cells import Cell, Joined, Tape, dense, select
+from rnn_research.cells import Cell, Tape, dense, select
 from rnn_research.unroll.distinct import Distinct
+from rnn_research.unroll.joint_product import joined, joint_product, joint_weights
 from rnn_research.unroll.loop import loop
 from rnn_research.unroll.products import as_rows
-from rnn_research.unroll.splitting import devices, sequences_of_each
+from rnn_research.unroll.splitting import devices
 from rnn_research.unroll.weights_first import lay, multiply
-
-# Entries of both weights up to which one product is the faster way. Larger ones leave a
-# core's cache between two steps, and the product of x can run beside that of h. Where
-# one device has all cores and some sequences it does so with smaller ones.
-LARGEST_JOINT, LARGEST_BESIDE = 1 << 20, 1 << 18
-SOME = range(16, 64)
 
 
 class Plan(NamedTuple):
@@ -103,32 +97,6 @@ def rounded_weights(
   return params | kernels
 
 
-def joined(cell: Cell) -> tuple[Joined, ...]:
-  """What the cell says that it only adds, if all of it has columns in one order."""
-  operations = dict(cell.products)
-  factors = [cell.input_operation, *(operations[part.product] for part in cell.joined)]
-  return cell.joined if all(operation is dense for operation in factors) else ()
-
-
-def joint_weights(plan: Plan, params: Params, xs: Inputs) -> Params | None:
-  """Weights of the input above those of the one product that is added to all of it.
-
-  [x, h] times both is one product where there were two. None where a gate stands
-  between them, where all inputs are projected beforehand, or where they are too large.
-  """
-  parts = joined(plan.cell)
-  if plan.whole_projection or len(parts) != 1 or parts[0].by is not None:
-    return None
-  of_x, of_h = params["input"], params[parts[0].product]
-  if "bias" in of_h:
-    return None
-  beside = devices(xs) == 1 and sequences_of_each(xs) in SOME
-  largest = LARGEST_BESIDE if beside else LARGEST_JOINT
-  if of_x["kernel"].size + of_h["kernel"].size > largest:
-    return None
-  return of_x | {"kernel": jnp.concatenate([of_x["kernel"], of_h["kernel"]])}
-
-
 def scan_cell(
   plan: Plan,
   params: Params,
@@ -146,12 +114,12 @@ def scan_cell(
   operations = dict(cell.products)
   params = rounded_weights(cell, params, plan.compute_dtype)
   vectors = as_rows(cell.vectors(params), rows.xs.ndim - 1)
-  both = joint_weights(plan, params, rows.xs)
+  both = None if plan.whole_projection else joint_weights(cell, params)
   added_to_all = None if both is None else joined(cell)[0].product
   alone = devices(rows.xs) == 1
   laid = {name: lay(operations[name], params[name], rows.xs) for name in operations}
   of_input = lay(cell.input_operation, params["input"], rows.xs)
-  of_both = None if both is None else lay(dense, both, rows.xs)
+  multiply_both = None if both is None else joint_product(cell, params, both, rows.xs)
   if plan.whole_projection:
     project = functools.partial(cell.project, params["input"])
     rows = rows._replace(xs=jax.vmap(project)(rows.xs))
@@ -170,8 +138,7 @@ def scan_cell(
 
     def product(name, value):
       if name == added_to_all:
-        both_values = jnp.concatenate([row.xs.astype(value.dtype), value], axis=-1)
-        results[name] = multiply(dense, of_both, both_values)
+        results[name] = multiply_both(row.xs, value)
       else:
         results[name] = multiply(operations[name], laid[name], value)
       return results[name]

@@ -7,7 +7,8 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from rnn_research.cells import LSTM, Elman
-from rnn_research.unroll import scan, unroll
+from rnn_research.unroll import joint_product as module
+from rnn_research.unroll import unroll
 from tests.laws.closeness import assert_close
 from tests.laws.losses import loss, unoptimised
 from tests.laws.subjects import subject
@@ -15,9 +16,10 @@ from tests.laws.subjects import subject
 ROUNDING = 1e-12
 
 
-def products(run, *arguments):
+def products(run, *arguments, platform="cpu"):
   """How many are lowered: before that, the loop stands there once for each platform."""
-  return jax.jit(run).lower(*arguments).as_text().count("stablehlo.dot_general")
+  program = jax.jit(run).trace(*arguments).lower(lowering_platforms=(platform,))
+  return program.as_text().count("stablehlo.dot_general")
 
 
 def outputs(cell):
@@ -38,8 +40,8 @@ def test_large_weights_are_multiplied_apart_and_say_the_same(
 
   arguments = s.params, s.xs, s.carry
   found, counts = [], []
-  for largest in (scan.LARGEST_JOINT, 0):
-    monkeypatch.setattr(scan, "LARGEST_JOINT", largest)
+  for largest in (module.LARGEST, 0):
+    monkeypatch.setattr(module, "LARGEST", largest)
     counts.append(products(lambda *a: run(*a)[1], *arguments))
     found.append(unoptimised(lambda *a: gradients(*a))(*arguments))
   assert counts[1] == counts[0] + 1
@@ -55,6 +57,7 @@ def test_some_sequences_on_one_device_have_two_products(
   xs = jnp.zeros((2, sequences, units))
   params = cell.init(jax.random.key(0), units, units)
   assert products(outputs(cell), params, xs) == expected
+  assert products(outputs(cell), params, xs, platform="cuda") == 1
   params = cell.init(jax.random.key(0), units, 100)
   assert products(outputs(cell), params, xs) == 1
 
