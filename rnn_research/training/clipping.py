@@ -69,7 +69,7 @@ def _by_norm(gradient, params, bound):
 
 
 def _by_value(gradient, params, bound):
-  sizes = jax.tree.map(lambda g: largest(jnp.abs(g).ravel()), gradient)
+  sizes = jax.tree.map(lambda g: largest(jnp.abs(g)), gradient)
   cut = jax.tree.map(lambda g: jnp.clip(g, -bound, bound), gradient)
   return _by_part(gradient, cut, sizes, bound)
 
@@ -86,7 +86,7 @@ def _by_unit(gradient, params, bound):
     lambda g, w: _unit_norms(g) / jnp.maximum(_unit_norms(w), LEAST), gradient, params
   )
   scaled = jax.tree.map(lambda g, size: g * _factor(size, bound), gradient, relative)
-  sizes = jax.tree.map(lambda size: largest(size.ravel()), relative)
+  sizes = jax.tree.map(lambda size: largest(size), relative)
   return _by_part(gradient, scaled, sizes, bound)
 
 

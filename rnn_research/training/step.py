@@ -154,7 +154,7 @@ def _accept(state, loss, parts, applied):
   ledger = Ledger(loss=loss, error=error, **applied.entries)
   # A sum of two finite numbers may not be: what was moved is asked, too.
   asked = [ledger.loss, ledger.norm_before, *jax.tree.leaves(applied.params)]
-  finite = jnp.stack([every(jnp.isfinite(leaf).ravel()) for leaf in asked]).all()
+  finite = jnp.stack([every(jnp.isfinite(leaf)) for leaf in asked]).all()
   ok = state.ok & finite
   # A seed that is no longer finite stands still, just before the step that broke it.
   moved = select(
