@@ -14,10 +14,10 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Scalar
+from rnn_research.one_function import MANY
 
 LANES = 512  # entries side by side, at least
 PIECES = 16  # at most: more are many loads in one kernel, and slow to compile
-LONG = 8 * LANES  # entries of a sum from which XLA calls its library
 
 
 def total(values: Float[Array, "..."]) -> Scalar:
@@ -39,7 +39,7 @@ def largest(sizes: Float[Array, "..."]) -> Scalar:
 def _parts(combine: Callable[[Array, Array], Array], entries: Array) -> list[Array]:
   """One array or two that hold all entries, most of them combined."""
   rows = entries.reshape(math.prod(entries.shape[:-1]), *entries.shape[-1:])
-  if entries.ndim < 2 or _height(rows) * rows.shape[1] >= LONG:
+  if entries.ndim < 2 or _height(rows) * rows.shape[1] >= MANY:
     rows = entries.reshape(-1)
   height = _height(rows)
   whole = len(rows) // height * height

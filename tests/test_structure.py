@@ -23,7 +23,7 @@ KNOWS = {
   "command": {"config_flags", "errors"},
   "validation": BASE | {"cells", "data", "tasks"},
   "cells": BASE,
-  "lanes": {"array_types"},
+  "lanes": {"array_types", "one_function"},
   "norms": {"array_types", "lanes"},
   "one_function": set(),
   "unroll": BASE | {"cells", "norms", "one_function"},
