@@ -8,6 +8,7 @@ the smallest normal number instead of its square root.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,10 +28,29 @@ def scaled_norm(value: Float[Array, "..."], keep: int = 1) -> Float[Array, "..."
 
   What is not finite among the entries makes it so too.
   """
-  flat = value.reshape(*value.shape[:keep], -1)
-  several = flat.ndim > 1 and len(flat) > 2
-  on_cpu = _by_singles if several and flat.size >= LARGE else _by_doubles
-  return _on_platform(on_cpu, _scaled, flat)
+  return row_norms(value.reshape(*value.shape[:keep], -1))
+
+
+def row_norms(tree: Any) -> Any:
+  """Euclidean norm over the last axis of each leaf, in a tree of the same structure.
+
+  In one call for all that are read at once: whether single precision will do is decided
+  for all of them together, and a decision costs as much as a small stack.
+  """
+
+  def on_cpu(leaves):
+    trying = [_is_large(leaf) for leaf in leaves]
+    tried = iter(_by_singles([leaf for leaf in leaves if _is_large(leaf)]))
+    return [
+      next(tried) if try_it else _by_doubles(leaf)
+      for try_it, leaf in zip(trying, leaves, strict=True)
+    ]
+
+  def scaled(leaves):
+    return [_scaled(leaf) for leaf in leaves]
+
+  leaves, structure = jax.tree.flatten(tree)
+  return jax.tree.unflatten(structure, _on_platform(on_cpu, scaled, leaves))
 
 
 def global_norm(tree: Params | Array) -> Scalar:
@@ -100,7 +120,7 @@ def leaf_cosines(
   return _on_platform(by_doubles, scaled, x, y, first_norms, second_norms)
 
 
-def _on_platform(cpu: Callable, default: Callable, *args) -> Array:
+def _on_platform(cpu: Callable, default: Callable, *args) -> Any:
   """On CPU `cpu`, unless the arrays are doubles themselves; else `default`."""
   if any(leaf.dtype.itemsize == 8 for leaf in jax.tree.leaves(args)):
     return default(*args)
@@ -115,20 +135,35 @@ def _squares(leaves: Sequence[Array]) -> Float[Array, "leaves"]:
   return jnp.stack([total(jnp.square(_double(leaf))) for leaf in leaves])
 
 
-def _by_singles(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:
-  """In single precision where no square is lost, else all in double.
+def _is_large(leaf: Array) -> bool:
+  return leaf.ndim > 1 and len(leaf) > 2 and leaf.size >= LARGE
+
+
+def _by_singles(stacks: list[Array]) -> list[Array]:
+  """In single precision where no square of any is lost, else all in double.
 
   The ends of the first axis are doubles in any case: the state that a sequence begins
   with is zero in every example, and would decide for all.
   """
-  squares = jnp.square(flat).sum(-1)
-  inner = squares[1:-1]
+  if not stacks:
+    return []
+  squares = [jnp.square(stack).sum(-1) for stack in stacks]
+  inner = [sums[1:-1] for sums in squares]
 
   def whole():
-    ends = _by_doubles(flat[:1]), _by_doubles(flat[-1:])
-    return jnp.concatenate([ends[0], jnp.sqrt(inner), ends[1]])
+    return [
+      _with_ends(_by_doubles(stack[:1]), jnp.sqrt(sums), _by_doubles(stack[-1:]))
+      for stack, sums in zip(stacks, squares, strict=True)
+    ]
 
-  return lax.cond(_safe(inner).all(), whole, lambda: _by_doubles(flat))
+  safe = jnp.stack([_safe(sums).all() for sums in inner]).all()
+  return lax.cond(safe, whole, lambda: [_by_doubles(stack) for stack in stacks])
+
+
+def _with_ends(first, rows, last):
+  # Chosen and not joined: what is joined is computed entry by entry.
+  index = lax.broadcasted_iota("int32", rows.shape, 0)
+  return jnp.where(index == 0, first, jnp.where(index == len(rows) - 1, last, rows))
 
 
 def _by_doubles(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:

@@ -86,7 +86,7 @@ def test_exponents_are_those_of_an_explicit_decomposition(float64, name, reverse
   )
   count = 3
   found = measured(trace, count, 1, 1, key=KEY)
-  frame = np.asarray(random_frame(KEY, count, retrace(trace)[1]))
+  frame = np.asarray(random_frame(KEY, count, retrace(trace)[0]))
   for example, length in enumerate(s.lengths):
     if length < 2:
       assert np.isnan(found[:, example]).all()

@@ -10,6 +10,7 @@ from rnn_research.norms import (
   global_norm,
   leaf_cosines,
   leaf_norms,
+  row_norms,
   scaled_norm,
   stacked_norms,
 )
@@ -75,6 +76,20 @@ def test_axes_that_are_kept_stay():
     scaled_norm(cube), np.linalg.norm(cube.reshape(2, 12), axis=1), rtol=1e-6
   )
   assert scaled_norm(jnp.zeros((2, 0))).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("short", [False, True])
+def test_stacks_that_are_read_at_once_have_norms_of_their_own(scale, short):
+  """Though it is decided for all of them whether single precision will do."""
+  columns = 5 if short else LARGE
+  tree = {
+    "a": jnp.asarray(rows(np.full(4, scale), columns), jnp.float32),
+    "b": (jnp.asarray(rows(np.full(3, 2.0), LARGE), jnp.float32),),
+  }
+  found = jax.jit(row_norms)(tree)
+  np.testing.assert_allclose(found["a"], wanted(tree["a"]), rtol=2e-6)
+  np.testing.assert_allclose(found["b"][0], wanted(tree["b"][0]), rtol=2e-6)
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -20,6 +20,7 @@ updates. `:tiny` takes seconds.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -84,8 +85,13 @@ def _config(length: int, clip: float, omega: float) -> Config:
 
 
 def get_plan(variant: str = "") -> Plan:
+  return plan_of(LENGTHS, variant)
+
+
+def plan_of(lengths: Sequence[int], variant: str) -> Plan:
+  """The three arms at each length."""
   arms, comparisons = [], []
-  for length in LENGTHS:
+  for length in lengths:
     for name, (label, clip, omega) in CLIPS.items():
       config = vary(_config(length, clip, omega), variant)
       label = f"tanh RNN, L = {length}, {label}"
@@ -117,8 +123,13 @@ def get_plan(variant: str = "") -> Plan:
 
 def judge(study: Study) -> list[Finding]:
   """Rates of success and first successes; the plateau, and where the radius ends."""
-  findings = [_rate(study)]
-  for length in LENGTHS:
+  return [_rate(study), *judge_lengths(study, LENGTHS)]
+
+
+def judge_lengths(study: Study, lengths: Sequence[int]) -> list[Finding]:
+  """What is asked at any length."""
+  findings = []
+  for length in lengths:
     for name, (label, *_) in CLIPS.items():
       runs = finished(study, f"{name}_L{length}")
       findings.append(
@@ -131,10 +142,10 @@ def judge(study: Study) -> list[Finding]:
       )
   return [
     *findings,
-    _clip_against_none(study),
-    *(_omega_against_clip(study, length) for length in LENGTHS),
-    _plateau(study),
-    _radius(study),
+    _clip_against_none(study, lengths),
+    *(_omega_against_clip(study, length) for length in lengths),
+    _plateau(study, lengths[-1]),
+    _radius(study, lengths),
   ]
 
 
@@ -157,10 +168,10 @@ def _rate(study: Study) -> Finding:
   )
 
 
-def _clip_against_none(study: Study) -> Finding:
+def _clip_against_none(study: Study, lengths: Sequence[int]) -> Finding:
   """One test a length, of which one has to come out: Bonferroni's bound on each."""
   parts, passed = [], []
-  for length in LENGTHS:
+  for length in lengths:
     runs = finished(study, f"clip_L{length}", f"none_L{length}")
     if runs is None:
       parts.append(f"L = {length}: not finished")
@@ -178,7 +189,7 @@ def _clip_against_none(study: Study) -> Finding:
       f" {len(none)} seeds, log-rank p = {p:.2g}"
       f" ({'the clip' if better else 'no clip'} is sooner)"
     )
-    passed.append(bool(better and p < 0.05 / len(LENGTHS)))
+    passed.append(bool(better and p < 0.05 / len(lengths)))
   undecided = None if None in passed else False
   return Finding(
     "clip against no clip",
@@ -211,9 +222,8 @@ def _omega_against_clip(study: Study, length: int) -> Finding:
   )
 
 
-def _plateau(study: Study) -> Finding:
-  longest = f"clip_L{LENGTHS[-1]}"
-  runs = finished(study, longest)
+def _plateau(study: Study, length: int) -> Finding:
+  runs = finished(study, f"clip_L{length}")
   obtained, passed = "not finished", None
   if runs:
     losses = runs[0].get("eval/loss")
@@ -224,7 +234,7 @@ def _plateau(study: Study) -> Finding:
       passed = abs(level - math.log(4)) < 0.02
       obtained = f"{level:.3f}, median over {early.shape[1]} seeds, first 1,000 steps"
   return Finding(
-    f"L = {LENGTHS[-1]}, clip 1: plateau",
+    f"L = {length}, clip 1: plateau",
     "1.386 = ln 4, 75% wrong",
     LOG,
     obtained,
@@ -233,9 +243,9 @@ def _plateau(study: Study) -> Finding:
   )
 
 
-def _radius(study: Study) -> Finding:
+def _radius(study: Study, lengths: Sequence[int]) -> Finding:
   """Spectral radius of the seeds that succeeded with the clip, at the end."""
-  found = [finished(study, f"clip_L{length}") for length in LENGTHS]
+  found = [finished(study, f"clip_L{length}") for length in lengths]
   obtained, passed = "not finished", None
   if all(found):
     ends = np.concatenate([_last_radius(runs[0]) for runs in found])

@@ -66,7 +66,7 @@ from rnn_research.diagnostics.units import (
   log_retention,
   unit_statistics,
 )
-from rnn_research.diagnostics.weight_gradient import weight_curves, weight_norms
+from rnn_research.diagnostics.weight_gradient import weight_curves, weight_factors
 
 __all__ = [
   "ADJOINT",
@@ -130,5 +130,5 @@ __all__ = [
   "unflatten_carry",
   "unit_statistics",
   "weight_curves",
-  "weight_norms",
+  "weight_factors",
 ]

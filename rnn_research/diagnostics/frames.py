@@ -12,7 +12,6 @@ from jaxtyping import Float
 
 from rnn_research.array_types import Array, Carry, Key
 from rnn_research.diagnostics.state import (
-  Path,
   advance,
   flatten_carry,
   unflatten_carry,
@@ -22,9 +21,15 @@ from rnn_research.unroll import Trace
 Frame = Float[Array, "count batch state"]
 
 
-def random_frame(key: Key, count: int, path: Path) -> Frame:
-  """`count` orthonormal directions an example, uniform over all such frames."""
-  state = jax.eval_shape(flatten_carry, path.last)
+def random_frame(key: Key, count: int, carry: Carry) -> Frame:
+  """`count` orthonormal directions an example, uniform over all such frames.
+
+  Args:
+    key: of the draw.
+    count: at most the entries of the state.
+    carry: of which only the shapes are used.
+  """
+  state = jax.eval_shape(flatten_carry, carry)
   shape = (count, *state.shape)
   return orthonormalise(jax.random.normal(key, shape, state.dtype))[0]
 
@@ -40,33 +45,49 @@ def orthonormalise(vectors: Frame) -> tuple[Frame, Float[Array, "count batch"]]:
     The frame and ln R_ii. A vector that depends on those before it, to rounding, is
     zero from then on and its logarithm minus infinity; no derivative goes there.
   """
-  count, _, size = vectors.shape
+  size = vectors.shape[-1]
   negligible = (size * jnp.finfo(vectors.dtype).eps) ** 2
+  # A constant that cancels, so that no square leaves the float range.
+  largest = lax.stop_gradient(jnp.abs(vectors).max(-1))
+  scale = _or_one(largest)
+  scaled = vectors / scale[..., None]
+  least = negligible * jnp.square(scaled).sum(-1)
 
   def add(frame, item):
-    index, vector = item
-    # A constant that cancels, so that no square leaves the float range.
-    largest = lax.stop_gradient(jnp.abs(vector).max(-1))
-    scale = jnp.where(largest > 0, largest, 1)
-    rest = whole = vector / scale[:, None]
+    index, rest, least = item
     for _ in range(2):
-      shares = jnp.einsum("kbn,bn->kb", frame, rest)
-      rest = rest - jnp.einsum("kb,kbn->bn", shares, frame)
-    square = jnp.square(rest).sum(-1)
-    lost = square <= negligible * jnp.square(whole).sum(-1)
-    length = jnp.sqrt(jnp.where(lost, 1, square))
-    unit = jnp.where(lost[:, None], 0, rest / length[:, None])
-    log = jnp.where(lost, -jnp.inf, jnp.log(length) + jnp.log(scale))
-    return frame.at[index].set(unit), log
+      shares = jnp.einsum("bkn,bn->bk", frame, rest)
+      rest = rest - jnp.einsum("bk,bkn->bn", shares, frame)
+    square = jnp.einsum("bn,bn->b", rest, rest)
+    square = jnp.where(square > least, square, 0)
+    unit = rest * lax.rsqrt(_or_one(square))[:, None]
+    unit = jnp.where(square[:, None] > 0, unit, 0)
+    return lax.dynamic_update_index_in_dim(frame, unit, index, 1), square
 
-  items = (jnp.arange(count), vectors)
-  return lax.scan(add, jnp.zeros_like(vectors), items)
+  # Examples first: no product then turns what it reads. What needn't be done vector by
+  # vector is done for all at once, since a kernel costs more than its few numbers.
+  frame = jnp.zeros_like(jnp.moveaxis(vectors, 0, 1))
+  frame, squares = lax.scan(add, frame, (jnp.arange(len(vectors)), scaled, least))
+  logs = jnp.log(_or_one(squares)) / 2 + jnp.log(scale)
+  return jnp.moveaxis(frame, 1, 0), jnp.where(squares > 0, logs, -jnp.inf)
+
+
+def _or_one(numbers):
+  return jnp.where(numbers > 0, numbers, 1)
+
+
+def step_and_push(
+  trace: Trace, initial: Carry, start: Carry, row, frame: Frame
+) -> tuple[Carry, Frame]:
+  """s_t, and J_t u for each vector: how a deviation before a step looks behind it."""
+  step = _step(trace, initial, start, row)
+  state, forward = jax.linearize(step, flatten_carry(start))
+  return unflatten_carry(state, start), jax.vmap(forward)(frame)
 
 
 def push(trace: Trace, initial: Carry, start: Carry, row, frame: Frame) -> Frame:
-  """J_t u for each vector: how a deviation before a step looks behind it."""
-  _, forward = jax.linearize(_step(trace, initial, start, row), flatten_carry(start))
-  return jax.vmap(forward)(frame)
+  """J_t u alone, where the states are known."""
+  return step_and_push(trace, initial, start, row, frame)[1]
 
 
 def pull(trace: Trace, initial: Carry, start: Carry, row, frame: Frame) -> Frame:

@@ -12,8 +12,8 @@ from rnn_research.diagnostics.saturation import (
   mean_saturation,
   saturation,
 )
-from rnn_research.diagnostics.weight_gradient import weight_norms
-from rnn_research.norms import scaled_norm
+from rnn_research.diagnostics.weight_gradient import weight_factors
+from rnn_research.norms import row_norms
 from rnn_research.unroll import Event, Measure, Readings, Stacked
 
 
@@ -62,10 +62,13 @@ def logged_measure(reading: Reading) -> Measure | None:
     return read, event.adjoint if reading.carry else ()
 
   def after(stacked: Stacked) -> LayerReading:
+    adjoint = stacked.inside[0] if reading.adjoint else None
+    factors = weight_factors(stacked) if reading.weights else {}
+    adjoint, factors = row_norms((adjoint, factors))
     return LayerReading(
-      adjoint=scaled_norm(stacked.inside[0], 2) if reading.adjoint else None,
+      adjoint=adjoint,
       saturation=saturation(stacked) if reading.saturation else {},
-      weights=weight_norms(stacked) if reading.weights else {},
+      weights={name: h * dz for name, (h, dz) in factors.items()},
       lengths=None,
     )
 

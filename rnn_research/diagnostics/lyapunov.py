@@ -15,8 +15,8 @@ from jax import lax
 from jaxtyping import Float, Int
 
 from rnn_research.array_types import AnyArray, Array, Key
-from rnn_research.diagnostics.frames import orthonormalise, push, random_frame
-from rnn_research.diagnostics.state import retrace
+from rnn_research.diagnostics.frames import orthonormalise, random_frame, step_and_push
+from rnn_research.diagnostics.state import drive
 from rnn_research.unroll import Trace
 
 SHORTEST_BURN_IN = 20  # steps
@@ -53,47 +53,52 @@ def lyapunov_exponents(
     NaN for an example with no step behind the burn-in; minus infinity for a
     direction that was lost.
   """
-  initial, path = retrace(trace)
+  initial, driven = drive(trace)
   time = trace.xs.shape[0]
 
   if burn_in is None:
-    longest = jnp.maximum(SHORTEST_BURN_IN, path.valid // 5)
-    skipped = jnp.minimum(longest, path.valid // 2)
+    longest = jnp.maximum(SHORTEST_BURN_IN, driven.valid // 5)
+    skipped = jnp.minimum(longest, driven.valid // 2)
   else:
-    skipped = jnp.full_like(path.valid, burn_in)
-  first = path.ends - path.valid + skipped
+    skipped = jnp.full_like(driven.valid, burn_in)
+  first = driven.ends - driven.valid + skipped
 
-  # Kept for a gradient are the frames; what made them is computed again.
+  # The states are made here and not beforehand: a Jacobian comes with its step. Kept
+  # for a gradient are they and the frames; what made them is computed again.
   @jax.checkpoint
   def body(state, step):
-    frame, since, planned = state
-    row, start, index = step
-    frame = push(trace, initial, start, row, frame)
+    carry, frame, since, planned = state
+    row, index = step
+    carry, frame = step_and_push(trace, initial, carry, row, frame)
     since = since + 1
     due = (since >= planned) | (index == time - 1)
     if interval is None:  # which leaves no step of the burn-in in what counts
       due |= (index + 1 == first).any()
-    frame, logs = lax.cond(due, orthonormalise, _unmeasured, frame)
     begin = index + 1 - since
-    if interval is None:
-      planned = jnp.where(due, _safe_interval(logs, since), planned)
-    return (frame, jnp.where(due, 0, since), planned), (logs, begin)
+
+    def measured(frame):
+      frame, logs = orthonormalise(frame)
+      following = planned if interval is not None else _safe_interval(logs, since)
+      return frame, logs, jnp.zeros_like(since), following
+
+    def unmeasured(frame):
+      return frame, jnp.zeros_like(frame[..., 0]), since, planned
+
+    frame, logs, since, planned = lax.cond(due, measured, unmeasured, frame)
+    return (carry, frame, since, planned), (logs, begin)
 
   planned = jnp.asarray(1 if interval is None else interval, first.dtype)
-  state = random_frame(key, count, path), jnp.zeros_like(planned), planned
-  steps = (path.rows, path.starts, jnp.arange(time, dtype=first.dtype))
+  frame = random_frame(key, count, initial)
+  state = initial, frame, jnp.zeros_like(planned), planned
+  steps = driven.rows, jnp.arange(time, dtype=first.dtype)
   _, (logs, begins) = lax.scan(body, state, steps)
 
   # A logarithm belongs to all steps since the QR before it.
   begun = begins[:, None] >= first[None]
   total = jnp.where(begun[:, None], logs, 0).sum(0)
-  number = path.ends - jnp.where(begun, begins[:, None], time).min(0)
+  number = driven.ends - jnp.where(begun, begins[:, None], time).min(0)
   mean = total / jnp.maximum(number, 1).astype(logs.dtype)[None]
   return jnp.where((number > 0)[None], mean, jnp.nan)
-
-
-def _unmeasured(frame):
-  return frame, jnp.zeros_like(frame[..., 0])
 
 
 def _safe_interval(logs: Float[Array, "count batch"], steps: Array) -> Array:

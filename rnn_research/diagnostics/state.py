@@ -46,15 +46,27 @@ def recurrent_operations(cell: Cell) -> dict[str, Operation]:
   return dict(cell.products)
 
 
+class Drive(NamedTuple):
+  """What a layer is driven by, in processing order; leaves (time, batch, ...).
+
+  Attributes:
+    rows: what `advance` needs besides the carry.
+    ends: processed steps up to and with an example's last valid one, (batch,).
+    valid: valid steps of each example, (batch,).
+  """
+
+  rows: Any
+  ends: Int[Array, "batch"]
+  valid: Int[Array, "batch"]
+
+
 class Path(NamedTuple):
   """A trajectory of a layer in processing order; leaves (time, batch, ...).
 
   Attributes:
     starts: the carry before each step.
     last: the carry behind the last step, leaves (batch, ...).
-    rows: what `advance` needs besides the carry.
-    ends: processed steps up to and with an example's last valid one, (batch,).
-    valid: valid steps of each example, (batch,).
+    rows: as in `Drive`; likewise the others.
   """
 
   starts: Carry
@@ -91,12 +103,8 @@ def advance(
   return select(row.active, new, carry)
 
 
-def retrace(trace: Trace) -> tuple[Carry, Path]:
-  """Runs the layer again and keeps every state.
-
-  Returns:
-    The initial carry and the path.
-  """
+def drive(trace: Trace) -> tuple[Carry, Drive]:
+  """The initial carry, and what every step is handed from outside."""
   cell, xs = trace.cell, trace.xs
   time, batch = xs.shape[:2]
   active = None
@@ -122,9 +130,19 @@ def retrace(trace: Trace) -> tuple[Carry, Path]:
   rows = _Row(projections, active, resets, noise)
   if trace.reverse:
     rows = jax.tree.map(lambda a: a[::-1], rows)
+  return initial, Drive(rows, ends, valid)
+
+
+def retrace(trace: Trace) -> tuple[Carry, Path]:
+  """Runs the layer again and keeps every state.
+
+  Returns:
+    The initial carry and the path.
+  """
+  initial, driven = drive(trace)
 
   def body(carry, row):
     return advance(trace, initial, carry, row), carry
 
-  last, starts = jax.lax.scan(body, initial, rows)
-  return initial, Path(starts, last, rows, ends, valid)
+  last, starts = jax.lax.scan(body, initial, driven.rows)
+  return initial, Path(starts, last, *driven)

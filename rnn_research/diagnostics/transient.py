@@ -81,7 +81,7 @@ def log_singular_values(
     frame, logs = sweep(push, frame, reverse=False)
     return frame, logs.sum(0)
 
-  frame = random_frame(key, count, path)
+  frame = random_frame(key, count, path.last)
   _, logs = lax.scan(iterate, frame, length=iterations)
   return jnp.where((length <= path.valid)[None], logs[-1], jnp.nan)
 

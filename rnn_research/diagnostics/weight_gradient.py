@@ -9,14 +9,13 @@ from jaxtyping import Float, Int
 
 from rnn_research.array_types import AnyArray, Array
 from rnn_research.diagnostics.over_examples import Curves, namespace, over_examples
-from rnn_research.norms import scaled_norm
 from rnn_research.unroll import Stacked
 
 
-def weight_norms(stacked: Stacked) -> dict[str, Float[Array, "time batch"]]:
-  """|dW_t| of each example, by dense product; others form no outer product."""
+def weight_factors(stacked: Stacked) -> dict[str, tuple[Array, Array]]:
+  """h and dz of each dense product, (time, batch, ...); others form no dW_t."""
   return {
-    name: scaled_norm(stacked.values[name], 2) * scaled_norm(cotangent, 2)
+    name: (stacked.values[name], cotangent)
     for name, cotangent in stacked.products.items()
     if cotangent.ndim == 3
   }
