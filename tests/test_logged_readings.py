@@ -44,6 +44,28 @@ def test_shares_of_hand_made_gates():
   np.testing.assert_allclose(found["candidate"].high, [[0.5, 0.0]])
 
 
+@pytest.mark.parametrize("units", [1, 50, 63, 64, 5000])
+def test_every_gate_has_shares_of_its_own(units):
+  """Four gates, one of them half as wide, whose counts are summed in few numbers."""
+  draws = np.random.default_rng(0).uniform(-1, 1, (4, TIME, BATCH, units))
+  gates = {
+    "input": np.abs(draws[0]),
+    "forget": np.ones_like(draws[1]),
+    "candidate": draws[2, ..., : (units + 1) // 2],
+    "output": np.abs(draws[3]),
+  }
+  found = jax.jit(saturation)(
+    Stacked(
+      None, {}, {}, {k: jnp.asarray(g, jnp.float32) for k, g in gates.items()}, ()
+    )
+  )
+  assert found.keys() == gates.keys()
+  for name, gate in gates.items():
+    low, high = (-0.95, 0.95) if name == "candidate" else (0.1, 0.9)
+    np.testing.assert_allclose(found[name].low, (gate < low).mean(-1), 1e-6)
+    np.testing.assert_allclose(found[name].high, (gate > high).mean(-1), 1e-6)
+
+
 def test_padding_takes_no_part_in_the_mean():
   share = jnp.where(jnp.arange(TIME)[:, None] < jnp.array([LENGTHS]), 0.25, 1.0)
   found = mean_saturation({"gate": Saturation(share, 2 * share)}, jnp.array(LENGTHS))

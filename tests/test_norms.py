@@ -79,16 +79,17 @@ def test_axes_that_are_kept_stay():
 
 
 @pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("place", ["a", "c"])
 @pytest.mark.parametrize("short", [False, True])
-def test_stacks_that_are_read_at_once_have_norms_of_their_own(scale, short):
+def test_stacks_that_are_read_at_once_have_norms_of_their_own(scale, place, short):
   """Though it is decided for all of them whether single precision will do."""
   columns = 5 if short else LARGE
   tree = {
-    "a": jnp.asarray(rows(np.full(4, scale), columns), jnp.float32),
+    place: jnp.asarray(rows(np.full(4, scale), columns), jnp.float32),
     "b": (jnp.asarray(rows(np.full(3, 2.0), LARGE), jnp.float32),),
   }
   found = jax.jit(row_norms)(tree)
-  np.testing.assert_allclose(found["a"], wanted(tree["a"]), rtol=2e-6)
+  np.testing.assert_allclose(found[place], wanted(tree[place]), rtol=2e-6)
   np.testing.assert_allclose(found["b"][0], wanted(tree["b"][0]), rtol=2e-6)
 
 

@@ -59,6 +59,7 @@ def sum_of_steps(cotangents: Array) -> Array:
     jnp.ones(len(cotangents), cotangents.dtype),
     cotangents,
     (((0,), (0,)), ((), ())),
+    precision=lax.Precision.HIGHEST,  # a sum, which accelerators don't round in parts
     preferred_element_type=jnp.float32 if half else cotangents.dtype,
   )
   return of_examples.sum(0)

@@ -111,3 +111,17 @@ def test_streaming_keeps_the_wide_carry(dtype):
     last, outputs = unroll(cell, params, jnp.ones((2, 1, 2), dtype))
   assert carry.hidden.dtype == last.hidden.dtype == jnp.float32
   np.testing.assert_allclose([first, y], outputs, rtol=1e-6)
+
+
+def test_sums_are_not_rounded_where_products_are():
+  """On accelerators a product may round its factors; one with ones is a bias's sum."""
+  cell, xs = Elman(), jnp.ones((7, 2, 3))
+  gradient = jax.grad(lambda params: unroll(cell, params, xs)[1].sum())
+  with jax.default_matmul_precision("bfloat16"):
+    program = jax.jit(gradient).trace(cell.init(jax.random.key(0), 3, 5))
+  text = program.lower(lowering_platforms=("tpu",)).as_text()
+  products = [line for line in text.splitlines() if "dot_general" in line]
+  sums = [line for line in products if "tensor<7xf32>" in line]
+  assert sums
+  assert all("HIGHEST" in line for line in sums)
+  assert not all("HIGHEST" in line for line in products)
