@@ -18,7 +18,14 @@ def time_major(shape: Shape) -> np.ndarray:
   return np.random.default_rng(0).standard_normal(sizes, np.float32)
 
 
-def way(apply: Callable, params: Any, xs: Any, direction: str, out: Any = None) -> Way:
+def way(
+  apply: Callable,
+  params: Any,
+  xs: Any,
+  direction: str,
+  out: Any = None,
+  options: dict[str, Any] | None = None,
+) -> Way:
   """Compiles one direction of `apply(params, xs) -> ys`, and closes over its inputs.
 
   Args:
@@ -27,6 +34,7 @@ def way(apply: Callable, params: Any, xs: Any, direction: str, out: Any = None) 
     xs: its inputs.
     direction: forward or gradient.
     out: shardings of (gradient of the parameters, outputs or gradient of the inputs).
+    options: of XLA.
   """
   shardings = {} if out is None else {"out_shardings": out}
 
@@ -37,7 +45,7 @@ def way(apply: Callable, params: Any, xs: Any, direction: str, out: Any = None) 
     return (), apply(params, xs)
 
   run = forward if direction == "forward" else jax.grad(square, argnums=(0, 1))
-  compiled = jax.jit(run, **shardings)
+  compiled = jax.jit(run, compiler_options=options, **shardings)
   arguments = jax.block_until_ready((params, jax.tree.map(jnp.asarray, xs)))
 
   def call():

@@ -6,6 +6,7 @@ from jax.sharding import PartitionSpec as P
 
 from benchmarks.libraries import on_jax
 from rnn_research.cells import CELLS
+from rnn_research.training.compilation import compiler_options
 from rnn_research.training.devices import suit_cpu
 from rnn_research.training.placement import make_layout
 from rnn_research.unroll import unroll
@@ -16,10 +17,12 @@ PACKAGES = ("rnn_research", "jax", "jaxlib")
 def make(cell, shape, direction, devices):
   """As many of the devices as divide the batch; one sequence runs on one.
 
-  With several devices, the process is set up as a training's is.
+  With several devices, the process and the compiler are set up as a training's are.
   """
+  options = None
   if devices > 1:
     suit_cpu()
+    options = compiler_options("cpu")
   layout = make_layout(1, shape.batch, jax.devices()[:devices])
   everywhere = NamedSharding(layout.mesh, P())
   split = NamedSharding(layout.mesh, P(None, "batch"))
@@ -31,4 +34,4 @@ def make(cell, shape, direction, devices):
   def apply(params, xs):
     return unroll(subject, params, xs)[1]
 
-  return [on_jax.way(apply, params, xs, direction, (everywhere, split))]
+  return [on_jax.way(apply, params, xs, direction, (everywhere, split), options)]

@@ -44,12 +44,14 @@ from rnn_research.study import Arm, Plan
 SOURCE = "Engelken 2023"
 EXPONENTS, HORIZON, UPDATES = 40, 55, 500
 BOUND = 0.05
+SEEDS = range(10)
 ARMS = {"flossed": "tanh RNN, flossed before training", "drawn": "tanh RNN, as drawn"}
 
 
-def _config(updates: int) -> Config:
+def _config(seeds: range, updates: int) -> Config:
   return Config(
-    seeds=10,
+    seed=seeds.start,
+    seeds=len(seeds),
     model=ModelConfig(cell="rnn", hidden=80, init=InitConfig(recurrent="gaussian")),
     task=TaskConfig(name="delayed_xor", length=10),
     optimizer=OptimizerConfig(name="adam", learning_rate=1e-3, clip_bound=0.03),
@@ -62,9 +64,14 @@ def _config(updates: int) -> Config:
 
 
 def get_plan(variant: str = "") -> Plan:
+  return plan_of(SEEDS, variant)
+
+
+def plan_of(seeds: range, variant: str) -> Plan:
+  """Both arms with these seeds."""
   arms = []
   for name, label in ARMS.items():
-    config = vary(_config(UPDATES if name == "flossed" else 0), variant)
+    config = vary(_config(seeds, UPDATES if name == "flossed" else 0), variant)
     if variant:
       config.flossing.before = min(config.flossing.before, 2)
       config.flossing.exponents = 2

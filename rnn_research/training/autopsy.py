@@ -13,6 +13,7 @@ from rnn_research.array_types import AnyArray
 from rnn_research.diagnostics import first_nonfinite_adjoint, first_nonfinite_state
 from rnn_research.models import by_layer, make_taps
 from rnn_research.training.by_leaf import ByLeaf
+from rnn_research.training.compilation import compile_for
 from rnn_research.training.objective import forward
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
@@ -70,8 +71,9 @@ def compile_autopsy(program: Program) -> Callable[..., Any]:
       params=_finite_leaves(applied.params),
     )
 
-  return jax.jit(
-    lambda state, batch: over_seeds(program.layout, one_seed)((state, batch), None)
+  return compile_for(
+    program.layout,
+    lambda state, batch: over_seeds(program.layout, one_seed)((state, batch), None),
   )
 
 
