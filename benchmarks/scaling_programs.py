@@ -13,7 +13,6 @@ from benchmarks.entries import Shape
 from benchmarks.libraries.on_jax import time_major
 from benchmarks.serving import Way
 from rnn_research.cells import CELLS
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.placement import (
   make_layout,
   over_seeds,
@@ -64,9 +63,7 @@ def make(subject: Subject) -> Way:
     params, xs = jax.jit(init)(keys[0]), jnp.asarray(time_major(shape))
   else:
     layout = make_layout(subject.seeds, shape.batch, devices, subject.loop)
-    run = compile_for(
-      layout, over_seeds(layout, gradient), out_shardings=seed_sharding(layout)
-    )
+    run = jax.jit(over_seeds(layout, gradient), out_shardings=seed_sharding(layout))
     params = place_seeds(layout, jax.jit(jax.vmap(init))(keys))
     split = NamedSharding(layout.mesh, P(None, "batch"))
     xs = jax.device_put(time_major(shape), split)

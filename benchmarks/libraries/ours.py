@@ -6,7 +6,7 @@ from jax.sharding import PartitionSpec as P
 
 from benchmarks.libraries import on_jax
 from rnn_research.cells import CELLS
-from rnn_research.training.compilation import compiler_options
+from rnn_research.training.compilation import compiler_options, largest_stack
 from rnn_research.training.devices import suit_cpu
 from rnn_research.training.placement import make_layout
 from rnn_research.unroll import unroll
@@ -19,10 +19,8 @@ def make(cell, shape, direction, devices):
 
   With several devices, the process and the compiler are set up as a training's are.
   """
-  options = None
   if devices > 1:
     suit_cpu()
-    options = compiler_options("cpu")
   layout = make_layout(1, shape.batch, jax.devices()[:devices])
   everywhere = NamedSharding(layout.mesh, P())
   split = NamedSharding(layout.mesh, P(None, "batch"))
@@ -30,6 +28,11 @@ def make(cell, shape, direction, devices):
   draw = jax.jit(subject.init, static_argnums=(1, 2), out_shardings=everywhere)
   params = draw(jax.random.key(0), shape.input, shape.hidden)
   xs = jax.device_put(on_jax.time_major(shape), split)
+
+  options = None
+  if devices > 1:
+    stack = largest_stack(params, xs, layout.mesh.shape["batch"])
+    options = compiler_options(layout.platform, stack)
 
   def apply(params, xs):
     return unroll(subject, params, xs)[1]

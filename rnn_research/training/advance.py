@@ -12,7 +12,7 @@ from jax import lax
 from rnn_research.array_types import Array
 from rnn_research.config import Config
 from rnn_research.problem import Batch
-from rnn_research.training.compilation import compile_for
+from rnn_research.training.compilation import compiler_options
 from rnn_research.training.optimizer import Ledger
 from rnn_research.training.placement import over_seeds, seed_sharding
 from rnn_research.training.program import Program
@@ -58,10 +58,10 @@ def compile_advance(program: Program, steps: int, intervals: int) -> Callable[..
     return advance_seed(program, steps, intervals, state, batches)
 
   @functools.partial(
-    compile_for,
-    program.layout,
+    jax.jit,
     donate_argnums=0,
     out_shardings=seed_sharding(program.layout),
+    compiler_options=compiler_options(program.layout.platform, program.largest_stack),
   )
   def advance(state, batches):
     return over_seeds(program.layout, one_seed)((state, batches), None)

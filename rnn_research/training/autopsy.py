@@ -13,7 +13,6 @@ from rnn_research.array_types import AnyArray
 from rnn_research.diagnostics import first_nonfinite_adjoint, first_nonfinite_state
 from rnn_research.models import by_layer, make_taps
 from rnn_research.training.by_leaf import ByLeaf
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.objective import forward
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
@@ -71,9 +70,8 @@ def compile_autopsy(program: Program) -> Callable[..., Any]:
       params=_finite_leaves(applied.params),
     )
 
-  return compile_for(
-    program.layout,
-    lambda state, batch: over_seeds(program.layout, one_seed)((state, batch), None),
+  return jax.jit(
+    lambda state, batch: over_seeds(program.layout, one_seed)((state, batch), None)
   )
 
 

@@ -1,11 +1,11 @@
-"""What XLA is told of a program that it compiles for the devices of a layout."""
+"""What XLA is told of a train step that it compiles for CPU."""
 
-from collections.abc import Callable, Mapping
+import math
 from typing import Any
 
 import jax
 
-from rnn_research.training.placement import Layout
+from rnn_research.array_types import Params
 
 # Bytes. XLA takes what a program needs in passing as one block of memory. In all
 # threads but the first, glibc has no place for a block above 64 MiB, whatever it was
@@ -14,27 +14,27 @@ from rnn_research.training.placement import Layout
 BLOCKS, LARGEST = "xla_multiheap_size_constraint_per_heap", 48 << 20
 
 
-def compile_for(
-  layout: Layout,
-  function: Callable[..., Any],
-  *,
-  on_cpu: Mapping[str, Any] | None = None,
-  **arguments: Any,
-) -> Callable[..., Any]:
-  """`jax.jit`, with what suits a layout's platform.
+def compiler_options(platform: str, largest_stack: int) -> dict[str, Any]:
+  """Options of a program; accelerators have allocators of their own.
 
   Args:
-    layout: whose devices it will run on.
-    function: of arrays.
-    on_cpu: options of XLA besides, for CPU alone.
-    arguments: of `jax.jit`.
+    platform: that it will run on.
+    largest_stack: bytes, as below. One that fits no block would have XLA warn of it
+      again and again, and plan for more memory than without blocks.
   """
-  options = compiler_options(layout.platform)
-  if options:
-    options |= on_cpu or {}
-  return jax.jit(function, compiler_options=options, **arguments)
+  fits = platform == "cpu" and largest_stack <= LARGEST
+  return {BLOCKS: LARGEST} if fits else {}
 
 
-def compiler_options(platform: str) -> dict[str, Any]:
-  """Options for a platform; accelerators have allocators of their own."""
-  return {BLOCKS: LARGEST} if platform == "cpu" else {}
+def largest_stack(params: Params, inputs: Any, devices: int) -> int:
+  """Bytes of the widest array that one device keeps for all time steps, about.
+
+  Args:
+    params: of a model, arrays or shapes; their columns are what it computes.
+    inputs: (time, batch, ...) of a train step, or their shape.
+    devices: that share the batch.
+  """
+  time, batch, *features = inputs.shape
+  columns = [leaf.shape[-1] for leaf in jax.tree.leaves(params)]
+  widest = max(columns + [math.prod(features)])
+  return time * -(-batch // devices) * widest * inputs.dtype.itemsize

@@ -11,7 +11,6 @@ from jax import lax
 
 from rnn_research.array_types import Array
 from rnn_research.problem import Batch, example_axes
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.losses import tally
 from rnn_research.training.placement import (
   Layout,
@@ -60,10 +59,11 @@ def compile_evaluate(program: Program) -> Callable[..., Any]:
       "sequences": total.sequences,
     }
 
+  @jax.jit
   def evaluate(params, chunks, pieces):
     return over_seeds(program.layout, one_seed)(params, (chunks, pieces))
 
-  return compile_for(program.layout, evaluate)
+  return evaluate
 
 
 def pieces_of(examples: int) -> int:

@@ -12,7 +12,6 @@ from rnn_research.array_types import Array, Scalar
 from rnn_research.cells import Elman
 from rnn_research.diagnostics import flatten_carry, lyapunov_exponents
 from rnn_research.models import make_traces
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.devices import NARROW, VECTOR_WIDTH
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
@@ -51,11 +50,9 @@ def compile_exponents(program: Program, count: int) -> Callable[..., Any]:
     return {layer: _layer(trace, count) for layer, trace in traces.items()}
 
   # Frames of a few columns leave wide vectors half empty: a seventh faster without.
-  return compile_for(
-    program.layout,
-    over_seeds(program.layout, one_seed),
-    on_cpu={VECTOR_WIDTH: NARROW},
-  )
+  on_cpu = program.layout.platform == "cpu"
+  options = {VECTOR_WIDTH: NARROW} if on_cpu else {}
+  return jax.jit(over_seeds(program.layout, one_seed), compiler_options=options)
 
 
 def largest_exponents(

@@ -21,7 +21,6 @@ from rnn_research.array_types import Array, Key, Params, Scalar
 from rnn_research.cells import select
 from rnn_research.models import make_traces
 from rnn_research.problem import Batch, example_axes
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.exponents import largest_exponents
 from rnn_research.training.placement import over_seeds, seed_sharding
 from rnn_research.training.program import Program
@@ -111,9 +110,7 @@ def compile_flossing(program: Program) -> Callable[..., Any]:
     before, after = jax.tree.map(lambda found: found.mean(1), (before, after))
     return params, Flossed(losses, before, after)
 
-  @functools.partial(
-    compile_for, program.layout, out_shardings=seed_sharding(program.layout)
-  )
+  @functools.partial(jax.jit, out_shardings=seed_sharding(program.layout))
   def floss(keys, params, given):
     return over_seeds(program.layout, one_seed)((keys, params, given), None)
 

@@ -24,7 +24,6 @@ from rnn_research.diagnostics import (
 )
 from rnn_research.models import by_layer, make_taps
 from rnn_research.problem import Batch, example_axes
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.losses import position_losses
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
@@ -124,7 +123,7 @@ def compile_inspect(program: Program, probes: int) -> Callable[..., Any]:
       for layer, (trace, adjoint) in last_adjoints(program, params, batch).items()
     }
 
-  return compile_for(program.layout, over_seeds(program.layout, one_seed))
+  return jax.jit(over_seeds(program.layout, one_seed))
 
 
 def _layer(trace, adjoint, events, probes) -> LagCurves:

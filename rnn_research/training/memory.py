@@ -15,7 +15,6 @@ from rnn_research.diagnostics import (
 )
 from rnn_research.models import make_traces
 from rnn_research.problem import Batch
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
 from rnn_research.training.random_keys import INSPECTION
@@ -67,6 +66,4 @@ def compile_memory(program: Program) -> Callable[..., Any]:
     }
 
   run = over_seeds(program.layout, one_seed)
-  return compile_for(
-    program.layout, lambda params, batch, swapped: run(params, (batch, swapped))
-  )
+  return jax.jit(lambda params, batch, swapped: run(params, (batch, swapped)))

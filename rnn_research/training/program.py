@@ -58,6 +58,7 @@ class Program(NamedTuple):
     regularizer: which gradient of Omega is added, "recurrent" or "full"; "" for none.
     batch: sequences of one train step.
     layout: seeds and batch over devices.
+    largest_stack: bytes, see `compilation`.
   """
 
   model: Any
@@ -70,10 +71,15 @@ class Program(NamedTuple):
   regularizer: str
   batch: int
   layout: Layout
+  largest_stack: int
 
 
 def make_program(
-  config: Config, problem: Problem, task: Task | None, layout: Layout
+  config: Config,
+  problem: Problem,
+  task: Task | None,
+  layout: Layout,
+  largest_stack: int = 0,
 ) -> Program:
   """The program of a validated config."""
   every, reach = config.model.truncate_every, config.model.truncate_reach
@@ -101,6 +107,7 @@ def make_program(
     flossing=Flossing(**vars(config.flossing)),
     batch=config.train.batch,
     layout=layout,
+    largest_stack=largest_stack,
   )
 
 

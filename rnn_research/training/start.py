@@ -7,6 +7,7 @@ import jax
 from rnn_research.config import Config
 from rnn_research.errors import ConfigError
 from rnn_research.models import build
+from rnn_research.training.compilation import largest_stack
 from rnn_research.training.placement import WORTH_SHARING, make_layout
 from rnn_research.training.program import make_program
 from rnn_research.training.run import Run
@@ -44,7 +45,9 @@ def start(
   init = functools.partial(build(config.model, source.problem).init, train=False)
   shapes = jax.eval_shape(init, jax.random.key(0), source.shapes(1))["params"]
   layout = _layout(config, devices, sum(leaf.size for leaf in jax.tree.leaves(shapes)))
-  program = make_program(config, source.problem, source.task, layout)
+  inputs = source.shapes(config.train.batch).inputs
+  stack = largest_stack(shapes, inputs, layout.mesh.shape["batch"])
+  program = make_program(config, source.problem, source.task, layout, stack)
   directory = RunDirectory(workdir, config, resume)
   return Run(config, source, program, directory, name)
 

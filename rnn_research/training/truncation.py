@@ -7,7 +7,6 @@ from typing import Any
 import jax
 
 from rnn_research.diagnostics import gradient_bias, leaf_biases
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.losses import tally
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
@@ -34,4 +33,4 @@ def compile_bias(program: Program) -> Callable[..., Any]:
     both = gradient(program.model), gradient(program.inspected)
     return {"": gradient_bias(*both)} | leaf_biases(*both)
 
-  return compile_for(program.layout, over_seeds(program.layout, one_seed))
+  return jax.jit(over_seeds(program.layout, one_seed))

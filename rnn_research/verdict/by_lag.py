@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
+
 from rnn_research.cells import Cell, dense
 from rnn_research.diagnostics import (
   Coherence,
@@ -11,7 +13,6 @@ from rnn_research.diagnostics import (
   coherence_by_lag,
   contribution_by_lag,
 )
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.inspection import last_adjoints
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
@@ -56,4 +57,4 @@ def compile_by_lag(program: Program, layer: str) -> Callable[..., ByLag]:
       contribution_by_lag(trace, adjoint, product=kernel),
     )
 
-  return compile_for(program.layout, over_seeds(program.layout, one_seed))
+  return jax.jit(over_seeds(program.layout, one_seed))

@@ -22,7 +22,6 @@ from jaxtyping import Float
 
 from rnn_research.array_types import Array, Params
 from rnn_research.problem import Batch, example_axes
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.losses import tally
 from rnn_research.training.placement import over_seeds, place_shared
 from rnn_research.training.program import Program
@@ -124,7 +123,7 @@ def compile_signal(program: Program) -> Callable[..., Signal]:
       loss=losses.sum() / count,
     )
 
-  return compile_for(program.layout, over_seeds(program.layout, one_seed))
+  return jax.jit(over_seeds(program.layout, one_seed))
 
 
 def _square(tree: Params) -> Array:

@@ -4,12 +4,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 from jaxtyping import Float
 
 from rnn_research.array_types import Array
 from rnn_research.diagnostics import unit_statistics
 from rnn_research.models import make_traces
-from rnn_research.training.compilation import compile_for
 from rnn_research.training.placement import over_seeds
 from rnn_research.training.program import Program
 
@@ -27,4 +27,4 @@ def compile_time_scales(
     trace = make_traces(program.inspected, params, batch)[layer]
     return unit_statistics(trace).time_scale.reshape(-1)
 
-  return compile_for(program.layout, over_seeds(program.layout, one_seed))
+  return jax.jit(over_seeds(program.layout, one_seed))
