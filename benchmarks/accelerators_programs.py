@@ -15,6 +15,7 @@ from rnn_research.config import Config
 from rnn_research.errors import ConfigError
 from rnn_research.models.build import make_cell, make_initial
 from rnn_research.training.advance import compile_advance, intervals_per_dispatch
+from rnn_research.training.compilation import largest_stack
 from rnn_research.training.optimizer import make_hyper
 from rnn_research.training.placement import make_layout, seed_sharding
 from rnn_research.training.program import make_program
@@ -86,6 +87,8 @@ def train_subject(config: Config, devices: Sequence[jax.Device]) -> Subject:
         batch,
       )
     )
+    stack = largest_stack(state.params, batch.inputs, layout.mesh.shape["batch"])
+    program = program._replace(largest_stack=stack)
     intervals = intervals_per_dispatch(config, 0)
     steps = intervals * config.train.log_every
     batches = None
