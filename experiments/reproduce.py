@@ -2,9 +2,10 @@
 
   python -m experiments.reproduce --config=configs/reproductions/NAME.py --workdir=DIR
 
-NAME: closed_form_rates, chrono_adding, pascanu_temporal_order, gradient_flossing;
-`NAME.py:tiny` shows the whole way with numbers that mean nothing. The same command
-goes on where it was stopped. A criterion that failed is a result: exit code 0.
+NAME: closed_form_rates, chrono_adding, pascanu_temporal_order, pascanu_length_100,
+gradient_flossing, gradient_flossing_again; `NAME.py:tiny` shows the whole way with
+numbers that mean nothing. The same command goes on where it was stopped. A criterion
+that failed is a result: exit code 0.
 """
 
 import pathlib
