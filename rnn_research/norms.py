@@ -39,12 +39,8 @@ def row_norms(tree: Any) -> Any:
   """
 
   def on_cpu(leaves):
-    trying = [_is_large(leaf) for leaf in leaves]
     tried = iter(_by_singles([leaf for leaf in leaves if _is_large(leaf)]))
-    return [
-      next(tried) if try_it else _by_doubles(leaf)
-      for try_it, leaf in zip(trying, leaves, strict=True)
-    ]
+    return [next(tried) if _is_large(leaf) else _by_doubles(leaf) for leaf in leaves]
 
   def scaled(leaves):
     return [_scaled(leaf) for leaf in leaves]
@@ -136,6 +132,7 @@ def _squares(leaves: Sequence[Array]) -> Float[Array, "leaves"]:
 
 
 def _is_large(leaf: Array) -> bool:
+  """Whether single precision is tried on its rows first."""
   return leaf.ndim > 1 and len(leaf) > 2 and leaf.size >= LARGE
 
 

@@ -220,3 +220,15 @@ def test_frames_are_orthonormal_to_rounding_even_where_vectors_are_not_apart():
   triangle = np.linalg.qr(exact.T)[1]
   wanted = np.log(np.abs(np.diagonal(triangle))) + np.log(np.asarray(scales)[:, 0, 0])
   np.testing.assert_allclose(logs[:, 0], wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_no_number_is_not_taken_for_a_lost_direction(bad):
+  """A vector that is spoilt has no logarithm; a zero one has minus infinity."""
+  vectors = jax.random.normal(jax.random.key(0), (3, 2, 8))
+  vectors = vectors.at[1, 0, 4].set(bad).at[1, 1].set(0)
+  _, logs = orthonormalise(vectors)
+  assert np.isfinite(logs[0]).all()
+  assert np.isnan(logs[1, 0])
+  assert logs[1, 1] == -np.inf
+  assert np.isfinite(logs[2, 1])

@@ -5,6 +5,8 @@ Jacobian, they are made orthonormal again, and the logarithms of the lengths tha
 lost on the way are kept (QR method of Benettin et al. 1980, Geist et al. 1990).
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -53,15 +55,17 @@ def orthonormalise(vectors: Frame) -> tuple[Frame, Float[Array, "count batch"]]:
   scaled = vectors / scale[..., None]
   least = negligible * jnp.square(scaled).sum(-1)
 
+  product = functools.partial(jnp.einsum, precision=lax.Precision.HIGHEST)
+
   def add(frame, item):
     index, rest, least = item
     for _ in range(2):
-      shares = jnp.einsum("bkn,bn->bk", frame, rest)
-      rest = rest - jnp.einsum("bk,bkn->bn", shares, frame)
-    square = jnp.einsum("bn,bn->b", rest, rest)
-    square = jnp.where(square > least, square, 0)
+      shares = product("bkn,bn->bk", frame, rest)
+      rest = rest - product("bk,bkn->bn", shares, frame)
+    square = product("bn,bn->b", rest, rest)
+    square = jnp.where(square <= least, 0, square)  # what is no number stays none
     unit = rest * lax.rsqrt(_or_one(square))[:, None]
-    unit = jnp.where(square[:, None] > 0, unit, 0)
+    unit = jnp.where(square[:, None] == 0, 0, unit)
     return lax.dynamic_update_index_in_dim(frame, unit, index, 1), square
 
   # Examples first: no product then turns what it reads. What needn't be done vector by
@@ -69,11 +73,11 @@ def orthonormalise(vectors: Frame) -> tuple[Frame, Float[Array, "count batch"]]:
   frame = jnp.zeros_like(jnp.moveaxis(vectors, 0, 1))
   frame, squares = lax.scan(add, frame, (jnp.arange(len(vectors)), scaled, least))
   logs = jnp.log(_or_one(squares)) / 2 + jnp.log(scale)
-  return jnp.moveaxis(frame, 1, 0), jnp.where(squares > 0, logs, -jnp.inf)
+  return jnp.moveaxis(frame, 1, 0), jnp.where(squares == 0, -jnp.inf, logs)
 
 
 def _or_one(numbers):
-  return jnp.where(numbers > 0, numbers, 1)
+  return jnp.where(numbers == 0, 1, numbers)
 
 
 def step_and_push(
