@@ -63,7 +63,7 @@ def log_step_norms(
     frame, logs = lax.scan(iterate, frame, length=iterations)
     return frame, logs[-1]
 
-  first = random_frame(key, 1, path)
+  first = random_frame(key, 1, path.last)
   return lax.scan(body, first, (path.rows, path.starts))[1]
 
 
