@@ -6,8 +6,8 @@
 
 Ten seeds left open whether flossing helps (`gradient_flossing.py`: 5 successes against
 1, McNemar p = .12). These are twenty others, 10 to 29, with the same settings and the
-same criteria; nothing was chosen by them. Time: 40 minutes on one core. `:tiny` takes
-seconds.
+same criteria; nothing was chosen by them. Time: some 40 minutes on one core, twice that
+of ten seeds. `:tiny` takes seconds.
 
 Published: flossing raises the rate and the speed of success. Expected: the rates of the
 first ten, which twenty seeds tell apart in two of three such experiments.
