@@ -163,9 +163,8 @@ def test_training_lowers_for_accelerators(platform, tmp_path):
   def plain(*leaves):
     state = jax.tree.unflatten(tree, leaves)
     state = state._replace(key=jax.random.wrap_key_data(state.key))
-    state, ledger, detail = advance.__wrapped__(
-      state, None
-    )  # whose options no other jit may hold
+    # Unwrapped: no other jit may hold a program with options of its own.
+    state, ledger, detail = advance.__wrapped__(state, None)
     state = state._replace(key=jax.random.key_data(state.key))
     return [*jax.tree.leaves(state), *ledger, *jax.tree.leaves(detail)]
 
