@@ -6,7 +6,7 @@
 
 Ten seeds left open whether flossing helps (`gradient_flossing.py`: 5 successes against
 1, McNemar p = .12). These are twenty others, 10 to 29, with the same settings and the
-same criteria; nothing was chosen by them. Time: some 40 minutes on one core, twice that
+same criteria; nothing was chosen by them. Time: half an hour on one core, twice that
 of ten seeds. `:tiny` takes seconds.
 
 Published: flossing raises the rate and the speed of success. Expected: the rates of the
