@@ -10,8 +10,8 @@ is left to Omega, if to anything.
 
 Published: figure 7 there (a plot of rates against length, no numbers): at this length
 the rate with Omega lies above that of the clip alone. Expected: without Omega no seed
-succeeds within 200,000 updates, with it some may. Time: an hour on one core. `:tiny`
-takes seconds.
+succeeds within 200,000 updates, with it some may. Time: one hour to two on two cores.
+`:tiny` takes seconds.
 """
 
 from configs.reproductions.pascanu_temporal_order import judge_lengths, plan_of
