@@ -7,9 +7,14 @@ import platform
 from typing import Any
 
 
+def which_cores() -> list[int]:
+  """Numbers of the cores that this process may use."""
+  return sorted(os.sched_getaffinity(0))
+
+
 def cores() -> int:
-  """Cores that this process may use."""
-  return len(os.sched_getaffinity(0))
+  """How many they are."""
+  return len(which_cores())
 
 
 def describe() -> dict[str, Any]:

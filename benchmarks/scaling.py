@@ -19,6 +19,10 @@ without a seed axis, with its 95% bootstrap interval. The base shape has all num
 seeds and devices and both loops; the widths of --also_hidden have the most seeds, on
 all devices, by the default loop.
 
+Beside that stands what the machine itself allows ("apart"): as many processes as
+devices, each with a core to itself and its share of the seeds, all at the same time.
+What they take beyond seeds / devices is the machine's doing, not the program's.
+
 A process a number of devices; all programs of a sweep take turns in rounds
 (benchmarks/interleave.py). XLA is as it comes, so large products may use the threads
 of all cores on one device too.
@@ -27,6 +31,7 @@ Writes FILE.json (rows of three kinds: size, seeds, exponent), FILE.environment.
 and FILE.svg; prints tables, and whether the claims hold where they were measured.
 """
 
+import itertools
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -41,7 +46,7 @@ from benchmarks.interleave import Worker, rounds
 from benchmarks.progress import time_left
 from benchmarks.scaling_figure import draw
 from benchmarks.scaling_groups import Group, make_groups, read_sweep
-from benchmarks.scaling_programs import ALONE
+from benchmarks.scaling_programs import ALONE, APART, Subject
 from benchmarks.scaling_table import (
   EXPONENT,
   claims,
@@ -89,23 +94,30 @@ def main(_) -> int:
   devices = read_sizes("--cpu_devices", _DEVICES.value)
   seeds = read_sizes("--seeds", _SEEDS.value)
   also = [size for size in _also_hidden() if size != base.hidden]
+  alone = machine.which_cores()[: max(devices)]
+  apart = 1 < max(devices) == len(alone)
   todo = [
     group
     for name in names
-    for group in make_groups(name, base, sweeps, seeds, devices, also)
+    for group in make_groups(name, base, sweeps, seeds, devices, also, apart)
   ]
   environment = machine.describe()
   if environment["load_before"] > environment["cores"] / 2:
     logging.warning("the machine is busy (load %.1f)", os.getloadavg()[0])
   rows: list[dict[str, Any]] = []
-  workers: dict[int, Worker] = {}
+  homes: dict[int | str, list[Worker]] = {}
   begin = time.monotonic()
   try:
     for count in sorted({1, *devices}):
-      workers[count] = processes.start("scaling_worker", count)
-    environment["versions"] = [w.answer()["versions"] for w in workers.values()][0]
+      homes[count] = [processes.start("scaling_worker", count)]
+    if apart:
+      homes[APART] = [
+        processes.start("scaling_worker", 1, f"--core={core}") for core in alone
+      ]
+    greetings = [worker.answer() for home in homes.values() for worker in home]
+    environment["versions"] = greetings[0]["versions"]
     for number, group in enumerate(todo):
-      found = measure(group, workers)
+      found = measure(group, homes)
       rows += found
       write_json(output, rows)
       write_environment(output, environment)
@@ -115,7 +127,7 @@ def main(_) -> int:
       told = _told(found)
       logging.info("%d/%d %s: %s; %s", number + 1, len(todo), group.name, told, left)
   finally:
-    for worker in workers.values():
+    for worker in itertools.chain(*homes.values()):
       worker.close()
   environment["load_after"] = os.getloadavg()[0]
   write_environment(output, environment)
@@ -126,27 +138,31 @@ def main(_) -> int:
   return 0
 
 
-def measure(group: Group, workers: Mapping[int, Worker]) -> list[dict[str, Any]]:
-  """Rows of a group; each program runs in the process of its number of devices."""
+def measure(
+  group: Group, homes: Mapping[int | str, Sequence[Worker]]
+) -> list[dict[str, Any]]:
+  """Rows of a group; each program runs in the processes of its number of devices."""
   names = {str(number): subject for number, subject in enumerate(group.subjects)}
-  for devices, worker in workers.items():
-    own = {name: s for name, s in names.items() if s.devices == devices}
-    arguments = {
-      name: [s.cell, s.shape, s.seeds, s.devices, s.loop] for name, s in own.items()
-    }
-    worker.say({"prepare": arguments})
+  for home, workers in homes.items():
+    own = {name: s.share() for name, s in names.items() if _home(s) == home}
+    for worker in workers:
+      worker.say({"prepare": {name: list(subject) for name, subject in own.items()}})
   # They compile side by side: nothing is timed here.
-  for worker in workers.values():
+  for worker in itertools.chain(*homes.values()):
     answer = worker.answer()
     if "error" in answer:
       raise RuntimeError(f"{group.name}: {answer['error']}")
   times = rounds(
-    {name: One(workers[s.devices], name) for name, s in names.items()},
+    {name: One(homes[_home(s)], name) for name, s in names.items()},
     _ROUNDS.value,
     _seconds(group),
   )
   taken = {subject: times[name] for name, subject in names.items()}
   return size_rows(group.varied, taken) if group.varied else seed_rows(taken)
+
+
+def _home(subject: Subject) -> int | str:
+  return APART if subject.loop == APART else subject.devices
 
 
 def _seconds(group: Group) -> float:
@@ -167,7 +183,8 @@ def _told(found: Sequence[dict[str, Any]]) -> str:
   if found[0].get("varied"):
     (row,) = (row for row in found if row["kind"] == EXPONENT)
     return f"exponent {interval(row, 'exponent')}"
-  row = [row for row in found if row.get("loop") != ALONE and "ratio" in row][-1]
+  rows = [row for row in found if "ratio" in row]
+  row = [row for row in rows if row["loop"] not in (ALONE, APART)][-1]
   last = f"{row['seeds']} seeds, {row['devices']} devices, {row['loop']}"
   return f"{last}: {interval(row, 'ratio')} of one alone"
 

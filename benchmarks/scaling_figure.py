@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.figure import canvas
-from benchmarks.scaling_programs import ALONE, LOOPS
+from benchmarks.scaling_programs import ALONE, APART, LOOPS
 from benchmarks.scaling_table import EXPONENT, NAMES, SEEDS, SIZE
 from rnn_research.report.style import CELLS, INK, MUTED
 
@@ -91,6 +91,15 @@ def _seeds(panel, rows, cell):
         linestyle="-" if devices == most else "--",
         label=f"{loop}, {devices} {word}",
       )
+  apart = [row for row in rows if row["loop"] == APART]
+  panel.plot(
+    [row["seeds"] for row in apart],
+    [row["ratio"] for row in apart],
+    color="#009E73",
+    marker="D",
+    linestyle="",
+    label="a process a device" if apart else None,
+  )
   for devices in sorted({row["devices"] for row in rows}):
     panel.plot(
       counts,

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.entries import Shape, read_sizes
-from benchmarks.scaling_programs import LOOPS, Subject
-from benchmarks.scaling_table import DEFAULT_LOOP
+from benchmarks.scaling_programs import APART, DEFAULT_LOOP, LOOPS, Subject
 from rnn_research.errors import UserError
 
 
@@ -42,6 +41,7 @@ def make_groups(
   seeds: Sequence[int],
   devices: Sequence[int],
   also_hidden: Sequence[int],
+  apart: bool,
 ) -> list[Group]:
   """All that is measured of one cell.
 
@@ -52,6 +52,7 @@ def make_groups(
     seeds: numbers of them.
     devices: numbers of them.
     also_hidden: widths for the most seeds on the most devices.
+    apart: whether to measure these in processes of their own, too.
   """
   groups = [
     Group(
@@ -67,13 +68,12 @@ def make_groups(
     for loop in LOOPS
     for count in seeds
   )
-  groups.append(
-    Group(f"{cell}, seeds, hidden {base.hidden}", None, (Subject(cell, base), *grid))
-  )
-  for hidden in also_hidden:
+  for hidden in (base.hidden, *also_hidden):
     shape = base._replace(hidden=hidden)
     most = Subject(cell, shape, max(seeds), max(devices), DEFAULT_LOOP)
-    groups.append(
-      Group(f"{cell}, seeds, hidden {hidden}", None, (Subject(cell, shape), most))
-    )
+    several = list(grid) if hidden == base.hidden else [most]
+    if apart:
+      several.append(most._replace(loop=APART))
+    name = f"{cell}, seeds, hidden {hidden}"
+    groups.append(Group(name, None, (Subject(cell, shape), *several)))
   return groups

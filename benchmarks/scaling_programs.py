@@ -21,8 +21,9 @@ from rnn_research.training.placement import (
 )
 from rnn_research.unroll import unroll
 
-ALONE = "alone"
+ALONE, APART = "alone", "apart"
 LOOPS = ("map", "vmap")
+DEFAULT_LOOP = "map"  # what make_layout takes on CPU
 
 
 class Subject(NamedTuple):
@@ -33,7 +34,8 @@ class Subject(NamedTuple):
     shape: of the layer.
     seeds: in the program.
     devices: in its process.
-    loop: over the seeds of a device; "alone" is one seed that knows of no others.
+    loop: over the seeds of a device; "alone" is one seed that knows of no others,
+      "apart" has no program in common, but a process for each device.
   """
 
   cell: str
@@ -41,6 +43,14 @@ class Subject(NamedTuple):
   seeds: int = 1
   devices: int = 1
   loop: str = ALONE
+
+  def share(self) -> "Subject":
+    """What one process of several runs; all of it where there is one."""
+    if self.loop != APART:
+      return self
+    return self._replace(
+      seeds=-(-self.seeds // self.devices), devices=1, loop=DEFAULT_LOOP
+    )
 
 
 def make(subject: Subject) -> Way:

@@ -9,12 +9,15 @@ JAX splits the CPU into devices once a process. Commands, each a line of JSON:
 """
 
 import gc
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
 import jax
+import numpy as np
+from absl import flags
 
 from benchmarks.entries import Shape
 from benchmarks.interleave import Worker
@@ -22,6 +25,8 @@ from benchmarks.scaling_programs import Subject, make
 from benchmarks.serving import Here, answer_lines, answers_only
 from rnn_research import command
 from rnn_research.training.devices import suit_cpu
+
+_CORE = flags.DEFINE_integer("core", None, "Which one to keep to; all if not given.")
 
 PACKAGES = ("rnn_research", "jax", "jaxlib")
 
@@ -49,24 +54,32 @@ class Programs:
 
 
 class One:
-  """One program of a process, as what `rounds` measures.
+  """One program, as what `rounds` measures.
 
   Args:
-    worker: the process.
+    workers: the processes that run it, all at the same time.
     name: of the program.
   """
 
-  def __init__(self, worker: Worker, name: str):
-    self._worker, self._name = worker, name
+  def __init__(self, workers: Sequence[Worker], name: str):
+    self._workers, self._name = workers, name
 
   def ask(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Hands a command on."""
-    return self._worker.ask({"ask": [self._name, asked]})
+    """Hands a command on; the slowest process is what each call took."""
+    for worker in self._workers:
+      worker.say({"ask": [self._name, asked]})
+    answers = [worker.answer() for worker in self._workers]
+    failed = [answer for answer in answers if "seconds" not in answer]
+    if failed:
+      return failed[0]
+    return {"seconds": np.max([answer["seconds"] for answer in answers], 0).tolist()}
 
 
 def main(_) -> int:
   """Serves on stdin and stdout."""
   answers = answers_only()
+  if _CORE.value is not None:
+    os.sched_setaffinity(0, {_CORE.value})  # before JAX counts its threads
   suit_cpu()  # as every training does
   versions = {package: metadata.version(package) for package in PACKAGES}
   answer_lines(Programs().carry_out, {"versions": versions}, sys.stdin, answers)

@@ -7,7 +7,7 @@ from benchmarks.entries import CELLS, Shape
 from benchmarks.exponents import fit_exponent, misfits
 from benchmarks.scaling_figure import draw
 from benchmarks.scaling_groups import make_groups, read_sweep
-from benchmarks.scaling_programs import ALONE, LOOPS, Subject, make
+from benchmarks.scaling_programs import ALONE, APART, LOOPS, Subject, make
 from benchmarks.scaling_table import (
   EXPONENT,
   SEEDS,
@@ -152,6 +152,29 @@ def test_the_claim_of_seeds_is_that_of_ten_on_two_devices_by_default(ratio, hold
   assert line.endswith("DOES NOT HOLD") != holds
 
 
+def test_what_the_machine_allows_stands_beside_the_claim():
+  subjects = {
+    Subject("rnn", BASE): 1.0,
+    Subject("rnn", BASE, 10, 2, "map"): 6.0,
+    Subject("rnn", BASE, 10, 2, APART): 5.8,
+  }
+  rows = seed_rows({subject: s * DRIFT for subject, s in subjects.items()})
+  assert all(row["kind"] == SEEDS for row in rows)  # no exponent through one size
+  (line,) = claims(rows)
+  assert "6.00 [6.00, 6.00] of one seed alone" in line
+  assert "(5.80 [5.80, 5.80] in processes with a core each)" in line
+  # Those of another width are none of it.
+  others = [row | {"hidden": 50} if row["loop"] == APART else row for row in rows]
+  assert "processes" not in claims(others)[0]
+
+
+def test_processes_share_the_seeds():
+  subject = Subject("rnn", BASE, 9, 2, APART)
+  assert subject.share() == Subject("rnn", BASE, 5, 1, "map")
+  together = subject._replace(loop="map")
+  assert together.share() == together
+
+
 def test_the_tables_have_a_line_a_row():
   rows = along_time(float) + grid(lambda s: float(s.seeds))
   first, second = tables(rows).split("\n\n")
@@ -162,7 +185,7 @@ def test_the_tables_have_a_line_a_row():
 
 
 def test_the_groups_of_a_cell():
-  groups = make_groups("gru", BASE, SWEEPS, [1, 10], [1, 2], [50, 128])
+  groups = make_groups("gru", BASE, SWEEPS, [1, 10], [1, 2], [50, 128], apart=True)
   sweeps, seeds = groups[:3], groups[3:]
   assert [g.varied for g in sweeps] == ["time", "batch", "hidden"]
   assert [s.shape.time for s in sweeps[0].subjects] == [64, 128, 256]
@@ -171,9 +194,13 @@ def test_the_groups_of_a_cell():
   for group, hidden in zip(seeds, (64, 50, 128), strict=True):
     assert group.varied is None
     assert [s.loop for s in group.subjects].count(ALONE) == 1
-    assert Subject("gru", BASE._replace(hidden=hidden), 10, 2, "map") in group.subjects
+    for loop in ("map", APART):
+      most = Subject("gru", BASE._replace(hidden=hidden), 10, 2, loop)
+      assert most in group.subjects
     assert len(set(group.subjects)) == len(group.subjects)
-  assert len(seeds[0].subjects) == 1 + 2 * 2 * len(LOOPS)
+  assert len(seeds[0].subjects) == 1 + 2 * 2 * len(LOOPS) + 1
+  without = make_groups("gru", BASE, SWEEPS, [1, 10], [1, 2], [50, 128], apart=False)
+  assert all(s.loop != APART for group in without for s in group.subjects)
 
 
 def test_a_sweep_of_one_size_is_said_with_its_flag():
@@ -204,22 +231,41 @@ def test_a_process_measures_each_of_its_programs():
     def __init__(self):
       self.programs = Programs()
 
-    def ask(self, command):
+    def say(self, command):
       ((name, argument),) = command.items()
-      return self.programs.carry_out(name, argument)
+      self.answered = self.programs.carry_out(name, argument)
+
+    def answer(self):
+      return self.answered
 
   process = Process()
   sizes = [2, 3, 2, 4]
   subjects = {"a": ["rnn", sizes, 1, 1, ALONE], "b": ["rnn", sizes, 2, 2, "map"]}
-  assert process.ask({"prepare": subjects}) == {}
+  process.say({"prepare": subjects})
+  assert process.answer() == {}
   for name in subjects:
-    one = One(process, name)
+    one = One([process], name)
     assert one.ask({"choose": 0.0})["seconds"] > 0
     assert len(one.ask({"measure": 3})["seconds"]) == 3
   # What belonged to the last group goes before the next one comes.
-  process.ask({"prepare": {"a": subjects["a"]}})
+  process.say({"prepare": {"a": subjects["a"]}})
   with pytest.raises(KeyError):
-    process.ask({"ask": ["b", {"measure": 1}]})
+    process.say({"ask": ["b", {"measure": 1}]})
+
+
+def test_of_several_processes_the_slowest_is_what_a_call_took():
+  class Process:
+    def __init__(self, answer):
+      self.answer = lambda: answer
+
+    def say(self, command):
+      assert command == {"ask": ["a", {"measure": 2}]}
+
+  first, second = {"seconds": [1.0, 4.0]}, {"seconds": [2.0, 3.0]}
+  both = One([Process(first), Process(second)], "a")
+  assert both.ask({"measure": 2}) == {"seconds": [2.0, 4.0]}
+  failed = One([Process(first), Process({"error": "killed"})], "a")
+  assert failed.ask({"measure": 2}) == {"error": "killed"}
 
 
 def test_the_figure_tells_exponents_and_loops(tmp_path):
