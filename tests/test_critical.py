@@ -4,31 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import integrate, optimize
 
 from rnn_research.cells import Elman, Initial
 from rnn_research.cells.critical import critical_spread
-
-
-def gaussian_mean(function):
-  """E[f(z)] over a standard normal z, adaptively."""
-
-  def weighted(z):
-    return function(z) * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
-
-  halves = (integrate.quad(weighted, *ends, limit=400) for ends in ((-12, 0), (0, 12)))
-  return sum(value for value, _ in halves)
-
-
-def chi(spread, drive):
-  """From its definition: the fixed point first, by a root finder."""
-
-  def step(q):
-    return spread**2 * gaussian_mean(lambda z: np.tanh(np.sqrt(q) * z) ** 2) + drive
-
-  # A concave map's positive fixed point: above the drive, below its largest value.
-  q = optimize.brentq(lambda q: step(q) - q, 1e-3, drive + spread**2 + 1, xtol=1e-14)
-  return spread**2 * gaussian_mean(lambda z: np.cosh(np.sqrt(q) * z) ** -4)
+from tests.laws.mean_field import chi
 
 
 @pytest.mark.parametrize("drive", [1e-3, 1 / 6, 1.0, 10.0, 100.0])

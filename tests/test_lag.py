@@ -107,6 +107,27 @@ def test_loss_and_rms_gain():
     np.testing.assert_allclose(found[:, 0], np.log(pulled), atol=1e-5)
 
 
+@pytest.mark.parametrize("probes", (0, 3, 16))
+def test_nobody_has_a_lag_past_its_end_in_a_compiled_program_either(probes):
+  trace = Trace(Elman(), False, *small_elman(), jnp.array([8, 4, 2, 0]))
+  key = jax.random.key(1)
+
+  def gain(trace):
+    return rms_gain(trace, 4, probes, key)
+
+  found = np.asarray(jax.jit(gain)(trace))
+  lags, ends = np.arange(9)[:, None], np.asarray(trace.lengths)
+  np.testing.assert_array_equal(np.isnan(found), lags > ends)
+  np.testing.assert_allclose(found, gain(trace), rtol=1e-5, atol=1e-5)
+
+
+def small_elman():
+  """Parameters of 4 units, and four sequences of 8 steps."""
+  keys = jax.random.split(jax.random.key(0), 2)
+  params = Elman().init(keys[0], 2, 4)
+  return params, jax.random.normal(keys[1], (8, 4, 2))
+
+
 def test_random_probes_are_unbiased():
   """The mean square over many draws is |P|_F^2 / n, within its standard error."""
   copies = 2000

@@ -23,6 +23,7 @@ from rnn_research.diagnostics.theory import (
   zero_state_rate,
 )
 from rnn_research.unroll import Trace
+from tests.laws.mean_field import chi, fixed_point
 from tests.laws.subjects import subject
 from tests.laws.trajectories import trajectory
 
@@ -58,6 +59,18 @@ def test_mean_field_predicts_the_rms_curve_of_a_wide_network(weight_scale, rate)
   assert abs(found.rate - np.log(found.chi) / 2) < 1e-12
   assert abs(found.depth * abs(found.rate) - 1) < 1e-12
   assert abs(wide_slope(weight_scale, 0.25) - found.rate) < 0.01
+
+
+@pytest.mark.parametrize(
+  "weight_scale, input_variance",
+  [(0.9, 0.01), (3.0, 1.0), (5.0, 0.25), (10.0, 1.0), (1.0, 10.0), (1.5, 100.0)],
+)
+def test_mean_field_of_any_weights_and_inputs(weight_scale, input_variance):
+  """Saturated units too, whose slope is a narrow peak."""
+  found = mean_field(weight_scale, input_variance)
+  variance = fixed_point(weight_scale, input_variance)
+  np.testing.assert_allclose(found.variance, variance, rtol=1e-9)
+  np.testing.assert_allclose(found.chi, chi(weight_scale, input_variance), rtol=1e-6)
 
 
 def test_mean_field_at_its_ends():

@@ -6,6 +6,7 @@ from rnn_research.cells.gru import GRU
 from rnn_research.cells.initial import PRESETS, RECURRENT, Initial
 from rnn_research.cells.lstm import LSTM, MemoryCarry
 from rnn_research.cells.residual import Residual
+from rnn_research.cells.tanh_moments import tanh_moments
 from rnn_research.cells.tape import Tape, identity, multiplying
 from rnn_research.cells.time_residual import TimeResidual
 from rnn_research.cells.time_skip import TimeSkip
@@ -49,5 +50,6 @@ __all__ = [
   "identity",
   "multiplying",
   "select",
+  "tanh_moments",
   "zero_carry",
 ]

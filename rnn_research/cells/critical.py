@@ -13,13 +13,8 @@ and one step multiplies a squared gradient on its way back, on average, by
 Pennington and Schoenholz 2018). At chi = 1 it neither fades nor blows up.
 """
 
-import functools
-import math
+from rnn_research.cells.tanh_moments import tanh_moments
 
-import numpy as np
-
-FARTHEST = 12.0  # standard deviations
-NODES = 4001
 HALVINGS = 60
 
 
@@ -38,29 +33,10 @@ def critical_spread(drive: float) -> float:
   for _ in range(HALVINGS):
     q = (low + high) / 2
     low, high = (q, high) if q - _ratio(q) < drive else (low, q)
-  return _mean_squares(high)[1] ** -0.5
+  return tanh_moments(high)[1] ** -0.5
 
 
 def _ratio(q: float) -> float:
   """E[tanh^2] / E[tanh'^2]: at chi = 1, the part of q that is the recurrence's."""
-  squared, slope = _mean_squares(q)
+  squared, slope = tanh_moments(q)
   return squared / slope
-
-
-def _mean_squares(q: float) -> tuple[float, float]:
-  nodes, weights = _quadrature()
-  squared = np.tanh(math.sqrt(q) * nodes) ** 2
-  return float(squared @ weights), float((1 - squared) ** 2 @ weights)
-
-
-@functools.cache
-def _quadrature() -> tuple[np.ndarray, np.ndarray]:
-  """Nodes and weights of an expectation over N(0, 1).
-
-  Equal steps, which for such integrands converge exponentially (Trefethen and
-  Weideman 2014). Gauss-Hermite's few nodes near 0 miss the peak of tanh' where the
-  drive is large: with 201 nodes chi is off by 1% at d = 10.
-  """
-  nodes = np.linspace(-FARTHEST, FARTHEST, NODES)
-  weights = np.exp(-np.square(nodes) / 2)
-  return nodes, weights / weights.sum()

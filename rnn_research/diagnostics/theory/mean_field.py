@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-POINTS = 101  # of the Gauss-Hermite rule, exact to rounding for tanh here
-STEPS = 2000
+from rnn_research.cells import tanh_moments
+
+STEPS = 2000  # towards the fixed point, at most
+ROUNDING = 1e-15
 
 
 class MeanField(NamedTuple):
@@ -46,29 +48,18 @@ def mean_field(
     activation: "tanh" or "relu"; relu has no fixed point from sw = sqrt(2) on, and
       its variance is then infinite (chi is sw^2 / 2 all the same).
   """
-  nodes, weights = np.polynomial.hermite_e.hermegauss(POINTS)
-  weights = weights / weights.sum()
-
-  def average(function, variance):
-    return float(weights @ function(np.sqrt(variance) * nodes))
-
   if activation == "relu":
-    # E[relu(x)^2] = q / 2: half of a Gaussian, and a kink that the rule can't see.
+    # E[relu(x)^2] = q / 2: half of a Gaussian.
     left = 1 - weight_scale**2 / 2
     variance = input_variance / left if left > 0 else np.inf
     chi = weight_scale**2 / 2
   else:
-    variance = weight_scale**2 + input_variance
+    variance, before = weight_scale**2 + input_variance, np.inf
     for _ in range(STEPS):
-      variance = weight_scale**2 * average(_tanh_square, variance) + input_variance
-    chi = weight_scale**2 * average(_tanh_slope_square, variance)
+      if abs(variance - before) <= ROUNDING * variance:
+        break
+      before = variance
+      variance = weight_scale**2 * tanh_moments(variance)[0] + input_variance
+    chi = weight_scale**2 * tanh_moments(variance)[1]
   rate = float(np.log(chi)) / 2
   return MeanField(variance, chi, rate, 1 / abs(rate) if rate else np.inf)
-
-
-def _tanh_square(x):
-  return np.tanh(x) ** 2
-
-
-def _tanh_slope_square(x):
-  return np.cosh(x) ** -4.0
