@@ -13,7 +13,7 @@ from rnn_research.report.episodes import (
   find_episodes,
   running_median,
 )
-from rnn_research.report.gains import verdict
+from rnn_research.report.gains import largest, nothing_left, verdict
 from rnn_research.report.outcomes import outcome, steps_to_solve
 from rnn_research.report.records import Series, read_run
 from rnn_research.report.study import THRESHOLDS
@@ -221,6 +221,26 @@ def test_verdict_looks_at_the_interval_and_not_at_the_mean():
   assert verdict(np.array([-4.0, np.nan]), 3.0) == "no value"
 
 
+@pytest.mark.parametrize(
+  "others, word",
+  [
+    ([-4.1, -4.0, -3.9], "fades"),
+    ([-2.8, -2.7, -2.6], "undetermined"),
+    ([3.9, 4.0, 4.1], "undetermined"),
+    ([-2.7], "undetermined"),
+    ([np.nan], "fades"),
+  ],
+)
+def test_a_seed_with_nothing_left_is_never_left_out(others, word):
+  values = np.array([-np.inf, *others, -np.inf])
+  assert verdict(values, 3.0) == word
+  assert nothing_left(values) == f"nothing left in 2 of {len(values)} seeds"
+  np.testing.assert_array_equal(
+    largest(np.array([[-np.inf, np.nan, -2.0], [np.nan, np.nan, -np.inf]])),
+    [-np.inf, np.nan, -2.0],
+  )
+
+
 def test_portion_says_a_gain_in_words():
   assert wording.portion(-math.log10(81234)) == "1/81,000"
   assert wording.portion(-math.log10(3.16)) == "1/3.2"
@@ -228,3 +248,5 @@ def test_portion_says_a_gain_in_words():
   assert wording.portion(-12.2) == "10⁻¹²"
   assert wording.portion(0.004) == "all"
   assert wording.portion(math.log10(25)) == "25 times as much"
+  assert wording.portion(60.1) == "10⁶⁰ times as much"
+  assert wording.portion(320.4) == "10³²⁰ times as much"

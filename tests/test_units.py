@@ -130,6 +130,20 @@ def test_dead_and_saturated_units_are_told_apart():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
+def test_a_reset_is_no_forgetting(reverse):
+  """What a step keeps of a state that it doesn't begin with is left out of the mean."""
+  zero, some = jnp.zeros(2), jnp.ones(2)
+  trace = set_by_hand(LSTM(), [zero] * 4, [zero, some, some, zero], 8)
+  resets = jnp.zeros((8, 2), bool).at[3, 0].set(True).at[:2].set(True)
+  forget = 1 / (1 + np.exp(-np.asarray(trace.xs)[..., 0]))
+  # Where a new sequence begins, going backward, is the step before.
+  begins = jnp.roll(resets, -1, 0).at[-1].set(False) if reverse else resets
+  wanted = np.log(forget[~np.asarray(begins)]).mean()
+  found = statistics(Trace(LSTM(), reverse, trace.params, trace.xs, resets=resets))
+  np.testing.assert_allclose(found.retention, np.full(2, wanted), rtol=1e-5)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
 def test_padding_counts_for_nothing(reverse):
   """NaN behind 3 of 8 steps, in either direction."""
   zero, some = jnp.zeros(2), jnp.ones(2)

@@ -15,6 +15,8 @@ from experiments.planted_faults import FAULTS, planted
 from rnn_research.config import Config, InitConfig
 from rnn_research.errors import WorkdirError
 from rnn_research.report import verdict as page
+from rnn_research.report import wording
+from rnn_research.report.verdict import seeds, starts, timeline
 from rnn_research.report.verdict.records import read_diagnosis
 from rnn_research.report.verdict.sentences import sentences
 from rnn_research.training import step as train_step
@@ -350,6 +352,43 @@ def test_sentences_have_the_numbers_of_the_records(tmp_path):
   assert said["What to try"].startswith("2 of 3 other starts put the gain")
   assert said["What to try"].index("--a=1") < said["What to try"].index("--a=3")
   assert "--b" not in said["What to try"]
+
+
+def test_seeds_with_nothing_left_are_counted_and_their_coherence_is_shown(tmp_path):
+  folder = write_run(tmp_path / "run", ARMS[0])
+  gains = {"initial": ["-inf", "-inf", -2.0, -2.1], "final": ["-inf"] * 4}
+  own = {"coherence": [3e-3, 0.5, -0.02, 0.01], "standard_error": [1e-3] * 4}
+  signal = {"share": [0.2] * 4, "error": [0.01] * 4, "gradient": [1] * 4}
+  content = {
+    end: {"gain": gain, "coherence": own, "signal": signal}
+    for end, gain in gains.items()
+  }
+  tries = [{"knob": "a", "value": 1, "setting": "--a=1", "gain": gains["initial"]}]
+  (folder / "diagnosis.json").write_text(json.dumps(content | {"tries": tries}))
+  found = read_diagnosis(folder)
+  said = {topic: text for topic, text, _ in sentences(found)}
+  before = "before training (undetermined; nothing left in 2 of 4 seeds)"
+  assert before in said["Gain"]
+  assert "now (fades; nothing left in 4 of 4 seeds)" in said["Gain"]
+  assert "Now nothing at all is left there." in said["Gain"]
+  assert said["What to try"].startswith("0 of 1 other start put")
+  cells = seeds.draw(found)
+  assert "<td>nothing left</td>" in cells
+  for value in own["coherence"]:
+    assert f"<td>{wording.small(value)}</td>" in cells
+  assert "--a=1: nothing left in 2 of 4 seeds" in "".join(starts.draw(found).caption)
+  assert timeline.draw(found) is not None
+
+
+@pytest.mark.parametrize(
+  "mean, noise", [(-0.02, False), (0.02, False), (-0.002, True), (0.002, True)]
+)
+def test_noise_is_told_by_distance_from_zero_on_either_side(tmp_path, mean, noise):
+  found = read_diagnosis(write_run(tmp_path / "run", ARMS[0]))
+  own = {"coherence": np.full(4, mean), "coherence_error": np.full(4, 1e-3)}
+  found = found._replace(final=found.final._replace(**own))
+  said = {topic: text for topic, text, _ in sentences(found)}
+  assert ("now (not told from noise)" in said["Coherence"]) == noise
 
 
 def test_what_was_not_measured_is_said_so(tmp_path):

@@ -41,8 +41,9 @@ class Units(NamedTuple):
   """The units of a layer.
 
   Attributes:
-    retention: mean ln |r| of each unit, nats per step; minus infinity for a unit
-      without direct part (Elman).
+    retention: mean ln |r| of each unit, nats per step, over the steps that begin
+      with what the one before left; minus infinity for a unit without direct part
+      (Elman), NaN where every step is a reset.
     time_scale: tau in steps, 0 where nothing is kept directly; its distribution is
       the figure, not its mean. Negative for a unit that amplifies.
     gates: by the names that the cell gives them.
@@ -62,9 +63,9 @@ def log_retention(trace: Trace) -> Float[Array, "time batch *units"]:
 
 def unit_statistics(trace: Trace) -> Units:
   """Retention, time scale and activity of every unit of a layer."""
-  log, gates, memory, valid = _replay(trace)
-  wide = valid.reshape(valid.shape + (1,) * (log.ndim - 2))
-  number = valid.sum().astype(log.dtype)
+  log, gates, memory, valid, kept = _replay(trace)
+  wide = kept.reshape(kept.shape + (1,) * (log.ndim - 2))
+  number = kept.sum().astype(log.dtype)
   retention = jnp.where(wide, log, 0).sum((0, 1)) / number
   return Units(
     retention=retention,
@@ -74,8 +75,8 @@ def unit_statistics(trace: Trace) -> Units:
   )
 
 
-def _replay(trace: Trace) -> tuple[Array, dict[str, Array], Array, Array]:
-  """ln|r|, gates and memory of all steps, and which of them are valid."""
+def _replay(trace: Trace) -> tuple[Array, dict[str, Array], Array, Array, Array]:
+  """ln|r|, gates and memory of all steps; which are valid, and which no reset."""
   initial, path = retrace(trace)
   cell, params = trace.cell, trace.params
   operations = recurrent_operations(cell)
@@ -105,7 +106,9 @@ def _replay(trace: Trace) -> tuple[Array, dict[str, Array], Array, Array]:
   steps = jnp.arange(time)[:, None]
   valid = (steps >= (path.ends - path.valid)[None]) & (steps < path.ends[None])
   wide = valid.reshape(valid.shape + (1,) * (log.ndim - 2))
-  return jnp.where(wide, log, jnp.nan), gates, memory, valid
+  resets = path.rows.reset
+  kept = valid if resets is None else valid & ~resets
+  return jnp.where(wide, log, jnp.nan), gates, memory, valid, kept
 
 
 def _first(stepped: tuple[Any, dict[str, Array]]) -> tuple[Array, dict[str, Array]]:

@@ -13,7 +13,7 @@ SERIES_FILE = "metrics.jsonl"
 
 
 class Series(NamedTuple):
-  """One logged scalar; `null` in the file is NaN here.
+  """One logged scalar; `null` in the file is NaN here, "-inf" minus infinity.
 
   Attributes:
     steps: train steps of the rows that have the scalar, ascending.

@@ -70,6 +70,8 @@ def portion(decades: float) -> str:
     return NONE
   if abs(decades) < math.log10(1.05):
     return "all"
+  if decades > 9:
+    return "10" + str(round(decades)).translate(_RAISED) + " times as much"
   if decades > 0:
     return f"{_two_digits(10**decades)} times as much"
   if decades < -9:

@@ -143,20 +143,22 @@ def adjoint_arrays(
 def lag_row(lags: Mapping[str, LagCurves]) -> dict[str, np.ndarray]:
   """Median gain at the longest lag and at each event, and the loss curve's horizon.
 
-  The horizon is null where the gain is above a thousandth at the longest lag, which
-  `horizon_censored` tells from one that has no value.
+  Minus infinity in the loss's gain: nothing at all is left. The horizon is null where
+  the gain is above a thousandth at the longest lag, which `horizon_censored` tells
+  from one that has no value.
   """
   row = {}
   for layer, curves in lags.items():
     for kind in ("loss", "rms", "path"):
       median = getattr(curves, kind).median
-      row[f"lag/{layer}/{kind}/log10"] = _finite(_last_value(median))
+      known = _known if kind == "loss" else _finite
+      row[f"lag/{layer}/{kind}/log10"] = known(_last_value(median))
       at_events: Curves | None = getattr(curves, f"{kind}_at_events")
       if at_events is None:
         continue
       for event in range(at_events.median.shape[-1]):
         value = at_events.median[:, event]
-        row[f"lag/{layer}/{kind}/event_{event}"] = _finite(value)
+        row[f"lag/{layer}/{kind}/event_{event}"] = known(value)
     *at_events, longest = curves.sup.gain.median.T
     row[f"lag/{layer}/sup/log10"] = _finite(longest)
     number = 0 if curves.event_lags is None else curves.event_lags.shape[-1]
@@ -266,6 +268,12 @@ def _finite(value: Any) -> np.ndarray:
   """Minus infinity (a true zero) has no place on a log axis: NaN, as padding."""
   value = np.asarray(value)
   return np.where(np.isfinite(value), value, np.nan)
+
+
+def _known(value: Any) -> np.ndarray:
+  """Minus infinity stays: that nothing is left of the loss's gradient is a finding."""
+  value = np.asarray(value)
+  return np.where(value < np.inf, value, np.nan)
 
 
 def _last_value(curve: Any) -> np.ndarray:

@@ -31,7 +31,10 @@ RESUME = ("auto", "never", "must")
 
 
 def jsonable(value: Any) -> Any:
-  """Plain JSON of nested containers and arrays; what isn't finite becomes null."""
+  """Plain JSON of nested containers and arrays; what isn't finite becomes null.
+
+  Only minus infinity, the logarithm of a true zero, is a finding: the string "-inf".
+  """
   if isinstance(value, Mapping):
     return {str(k): jsonable(v) for k, v in value.items()}
   if isinstance(value, np.ndarray | np.generic):
@@ -39,7 +42,7 @@ def jsonable(value: Any) -> Any:
   if isinstance(value, list | tuple):
     return [jsonable(v) for v in value]
   if isinstance(value, float) and not math.isfinite(value):
-    return None
+    return "-inf" if value == -math.inf else None
   return value
 
 

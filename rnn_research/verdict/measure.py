@@ -79,7 +79,8 @@ def measure_gain(own: Instruments, params: Params) -> dict[str, np.ndarray]:
 
   Returns:
     `gain` (seeds,), at the first event, or at the largest lag where none is known;
-    `curve` (seeds, lags), the median over examples.
+    minus infinity where nothing at all is left. `curve` (seeds, lags), the median over
+    examples.
   """
   program, probes = own.run.program, own.run.config.diagnostics.lag_probes
   curves = jax.device_get(compile_inspect(program, probes)(params, own.batch))
@@ -89,7 +90,8 @@ def measure_gain(own: Instruments, params: Params) -> dict[str, np.ndarray]:
     gain = np.asarray(found.loss_at_events.median)[:, 0]
   else:
     gain = curve[:, -1]
-  return {"gain": _finite(gain), "curve": _finite(curve)}
+  known = np.where(gain < np.inf, gain, np.nan)
+  return {"gain": known.astype(float), "curve": _finite(curve)}
 
 
 def measure_by_lag(own: Instruments, params: Params) -> dict[str, np.ndarray] | None:

@@ -21,9 +21,7 @@ def fixed_point(spread, drive):
     return spread**2 * gaussian_mean(lambda z: np.tanh(np.sqrt(q) * z) ** 2) + drive
 
   # A concave map's positive fixed point: above the drive, below its largest value.
-  return optimize.brentq(
-    lambda q: step(q) - q, 1e-3, drive + spread**2 + 1, xtol=1e-14
-  )
+  return optimize.brentq(lambda q: step(q) - q, 1e-3, drive + spread**2 + 1, xtol=1e-14)
 
 
 def chi(spread, drive):

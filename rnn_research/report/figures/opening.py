@@ -67,14 +67,14 @@ def loss_series(arm: Arm) -> Series:
 
 def draw(study: Study) -> Picture | None:
   """Small multiples, an arm a column: gain above, loss below."""
-  arms = [arm for arm in headline_arms(study) if _gain(arm).series.steps.size]
+  arms = [arm for arm in headline_arms(study) if _gain(arm).drawn.steps.size]
   if not arms:
     return None
   figure = Figure(figsize=(style.WIDTH, 4.3), layout="constrained")
   grid = figure.subplots(2, len(arms), sharex=True, sharey="row", squeeze=False)
   for (upper, lower), arm in zip(grid.T, arms, strict=True):
     look = style.cell_style(arm.cell)
-    draw_seeds(upper, _gain(arm).series, look.colour)
+    draw_seeds(upper, _gain(arm).drawn, look.colour)
     draw_seeds(lower, loss_series(arm), look.colour)
     upper.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":")
     chance = arm.run.chance_loss
@@ -132,7 +132,7 @@ def draw_seeds(axes: Axes, series: Series, colour: str) -> None:
 def _title(arms: list[Arm]) -> str:
   parts = []
   for arm in arms:
-    opening = half_open(_gain(arm).series)
+    opening = half_open(_gain(arm).drawn)
     if opening.rise >= 1:
       fall = wording.steps(halved(loss_series(arm)))
       parts.append(

@@ -4,7 +4,7 @@ import html
 import os
 
 from rnn_research.report import style, wording
-from rnn_research.report.gains import first_event_gain, verdict
+from rnn_research.report.gains import first_event_gain, nothing_left, verdict
 from rnn_research.report.outcomes import outcome
 from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study
@@ -64,7 +64,8 @@ def _row(arm: Arm, study: Study) -> list[str]:
   for values in (gain.start, gain.largest, gain.end):
     text = two_lines(mean_interval(values))
     word = verdict(values, study.thresholds["gain_decades"])
-    gains.append(text if word == wording.NONE else f"{text}<small>{word}</small>")
+    words = [w for w in (word, nothing_left(values)) if w and w != wording.NONE]
+    gains.append(text + "".join(f"<small>{w}</small>" for w in words))
   return [
     *left,
     f"{solved}<small>{', '.join(counts)}</small>",

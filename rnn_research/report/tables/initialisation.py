@@ -1,7 +1,7 @@
 """The table of knobs that were measured before training and not trained."""
 
 from rnn_research.report import wording
-from rnn_research.report.gains import first_event_gain, verdict
+from rnn_research.report.gains import first_event_gain, nothing_left, verdict
 from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study
 from rnn_research.report.tables.markup import arm_name, knob, table
@@ -34,5 +34,5 @@ def _row(arm: Arm, decades: float) -> list[str]:
     knob(arm),
     f"<b>{wording.number(mean)}</b> ({wording.portion(mean)})",
     f"{wording.number(low)} to {wording.number(high)}",
-    verdict(values, decades),
+    ", ".join(filter(None, (verdict(values, decades), nothing_left(values)))),
   ]

@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from rnn_research.report.alarms import Alarm, Evidence, find_alarms
-from rnn_research.report.gains import Gain, first_event_gain, verdict
+from rnn_research.report.gains import Gain, first_event_gain, largest, verdict
 from rnn_research.report.records import Run, Series
-from rnn_research.report.statistics import mean_interval
 from rnn_research.report.study import Arm, Study, read_study
 
 FILE = "diagnosis.json"
@@ -23,7 +22,7 @@ class Moment(NamedTuple):
   """The figures of the networks at one end of the run; NaN where unknown.
 
   Attributes:
-    gain: log10 of the loss gain at the task's lag.
+    gain: log10 of the loss gain at the task's lag; minus infinity: nothing is left.
     share: of a batch's squared gradient that all batches have in common.
     error: standard error of that share.
     coherence: of the recurrent kernel's gradient at the task's lag.
@@ -96,13 +95,11 @@ class Diagnosis(NamedTuple):
   @property
   def largest(self) -> Values:
     """The largest gain of each seed on record, both ends included."""
-    every = [self.gain.largest, self.initial.gain, self.final.gain]
-    filled = np.where(np.isnan(every), -np.inf, every).max(0)
-    return np.where(np.isinf(filled), np.nan, filled)
+    return largest(np.array([self.gain.largest, self.initial.gain, self.final.gain]))
 
   def word(self, values: Values) -> str:
     """The verdict on one gain; one seed alone has no interval."""
-    if mean_interval(values).count < 2:
+    if (~np.isnan(values)).sum() < 2:
       return UNDETERMINED
     return verdict(values, self.decades)
 

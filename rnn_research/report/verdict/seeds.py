@@ -40,10 +40,12 @@ def draw(found: Diagnosis) -> str:
         wording.percent(float(errors[index]), 1),
         end if diverged is None else f"<em>diverged at {diverged:,}</em>",
         *(
-          wording.number(float(values[index]))
+          "nothing left"
+          if np.isneginf(values[index])
+          else wording.number(float(values[index]))
           for values in (found.initial.gain, found.largest, found.final.gain)
         ),
-        _share(found.final.share[index]),
+        _coherence(found.final.coherence[index]),
         wording.percent(float(found.final.follows[index]))
         if np.isfinite(found.final.follows[index])
         else "–",
@@ -60,5 +62,5 @@ def draw(found: Diagnosis) -> str:
   )
 
 
-def _share(value: float) -> str:
-  return wording.number(float(value), 3) if np.isfinite(value) else "–"
+def _coherence(value: float) -> str:
+  return wording.small(float(value)) if np.isfinite(value) else "–"

@@ -7,6 +7,7 @@ import numpy as np
 from rnn_research.report import wording
 from rnn_research.report.alarms import RULES
 from rnn_research.report.episodes import count_episodes, run_episodes
+from rnn_research.report.gains import nothing_left
 from rnn_research.report.outcomes import last_error, outcome
 from rnn_research.report.statistics import mean_interval
 from rnn_research.report.verdict.records import Diagnosis, Try
@@ -115,7 +116,7 @@ def gain(found: Diagnosis) -> Sentence:
     else f"the longest lag{lag}, since no step of this problem is a known event"
   )
   parts = [
-    f"{wording.interval(mean_interval(values), 1)} {when} ({found.word(values)})"
+    f"{wording.interval(mean_interval(values), 1)} {when} ({_word(found, values)})"
     for when, values in (
       ("before training", found.initial.gain),
       ("at its largest", found.largest),
@@ -123,11 +124,11 @@ def gain(found: Diagnosis) -> Sentence:
     )
   ]
   now = mean_interval(found.final.gain).mean
-  left = (
-    f" Now {wording.portion(now)} of the gradient is left there."
-    if np.isfinite(now)
-    else " No value: nothing at all was left, or it was not measured."
-  )
+  left = " Now nothing at all is left there."
+  if np.isfinite(now):
+    left = f" Now {wording.portion(now)} of the gradient is left there."
+  elif np.isnan(found.final.gain).all():
+    left = " No value now: it was not measured."
   return Sentence(
     "Gain",
     f"{'; '.join(parts)}: log10 of the gain of the loss's own gradient from the last"
@@ -137,6 +138,12 @@ def gain(found: Diagnosis) -> Sentence:
     "whether the task can be learned: before training the gain doesn't rank cells,"
     " and a gain that passes may carry noise.",
   )
+
+
+def _word(found: Diagnosis, values: np.ndarray) -> str:
+  """The verdict on a gain, and how many seeds its mean is without."""
+  lost = nothing_left(values)
+  return f"{found.word(values)}; {lost}" if lost else found.word(values)
 
 
 def coherence(found: Diagnosis) -> Sentence:
@@ -176,7 +183,7 @@ def _agreement(values: np.ndarray, errors: np.ndarray, when: str) -> str:
   if not known.size:
     return f"{wording.NONE} {when}"
   mean, error = float(known.mean()), float(errors[np.isfinite(errors)].max(initial=0))
-  noise = " (not told from noise)" if mean < NOISE * error else ""
+  noise = " (not told from noise)" if abs(mean) < NOISE * error else ""
   return f"{wording.small(mean)} ± {wording.small(error)} {when}{noise}"
 
 

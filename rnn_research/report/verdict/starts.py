@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rnn_research.report import style, wording
+from rnn_research.report.gains import nothing_left
 from rnn_research.report.picture import Picture
 from rnn_research.report.statistics import mean_interval
 from rnn_research.report.verdict.records import Diagnosis
@@ -22,6 +23,7 @@ def draw(found: Diagnosis) -> Picture | None:
     return None
   rows = [("as it was run", found.initial.gain)]
   rows += [(f"{t.knob} {t.value:g}", t.gain) for t in found.tries]
+  rows = [(name, values[np.isfinite(values)]) for name, values in rows]
   look = style.cell_style(found.arm.cell)
   height = 1.2 + 0.27 * len(rows)
   figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
@@ -50,8 +52,16 @@ def draw(found: Diagnosis) -> Picture | None:
       " their kind; forget bias and chrono set the bias of the gate that keeps the"
       " state (chrono: time scales up to the number shown).",
       "Ticks are seeds, the marker is their mean, the bar its 95% t interval. Shaded:"
-      " the gain passes.",
+      f" the gain passes.{_lost(found)}",
     ),
     LIMITS,
     (found.arm,),
   )
+
+
+def _lost(found: Diagnosis) -> str:
+  """Of which starts some seeds have no tick, since nothing is left."""
+  starts = [("as it was run", found.initial.gain)]
+  starts += [(t.setting, t.gain) for t in found.tries]
+  told = [f"{name}: {lost}" for name, gain in starts if (lost := nothing_left(gain))]
+  return f" Not drawn: {wording.listing(told)}." if told else ""

@@ -26,7 +26,7 @@ BAND = "#eef3ee"
 
 def draw(found: Diagnosis) -> Picture | None:
   """Gain above, with the band in which it passes; loss below."""
-  series = found.gain.series
+  series = found.gain.drawn
   if len(series.steps) < 2:
     return None
   look = style.cell_style(found.arm.cell)
@@ -46,7 +46,7 @@ def draw(found: Diagnosis) -> Picture | None:
 
 
 def _gain(axes: Axes, found: Diagnosis, colour: str) -> None:
-  decades, series = found.decades, found.gain.series
+  decades, series = found.decades, found.gain.drawn
   axes.axhspan(-decades, decades, color=BAND, zorder=0)
   draw_seeds(axes, series, colour)
   values = series.values[np.isfinite(series.values)]
@@ -77,7 +77,7 @@ def _title(found: Diagnosis) -> str:
 
 
 def _caption(found: Diagnosis) -> tuple[str, ...]:
-  opening, fall = half_open(found.gain.series), halved(loss_series(found.arm))
+  opening, fall = half_open(found.gain.drawn), halved(loss_series(found.arm))
   rise = (
     f"The median gain has risen half of its way by step {wording.steps(opening.step)}"
     if opening.rise >= 1
