@@ -205,6 +205,9 @@ def rounded(params, carry, x):
   return {name: leaf.astype(jnp.float16) for name, leaf in new.items()}, y
 
 
+halves = {"fast": jnp.zeros((BATCH, 2), jnp.bfloat16), "slow": jnp.zeros((BATCH, 2))}
+
+
 @pytest.mark.parametrize(
   "changes, message",
   [
@@ -218,6 +221,9 @@ def rounded(params, carry, x):
     ({"carry": {"n": jnp.zeros((BATCH,), int)}}, r"carry\['n'\]: int32 has no"),
     ({"carry": {"n": jnp.zeros((2, 3))}}, r"carry\['n'\]: shape \(2, 3\) does not"),
     ({"params": jnp.zeros(2, int)}, "params: int32 has no derivative"),
+    ({"carry": halves}, "carry: its leaves are bfloat16 and float32; keep it in"),
+    ({"carry": {"n": halves["fast"]}}, "carry: its leaves are bfloat16; keep it in"),
+    ({"carry": {}}, "carry: its leaves are none"),
   ],
 )
 def test_what_no_definition_holds_for_is_refused_in_one_line(changes, message):

@@ -217,6 +217,64 @@ def test_a_diagnosis_is_made_of_them(float64, quickly, tmp_path):
   assert len(draw(found.arrays()).axes) == 4
 
 
+def elman(weights, h, x):
+  h = jnp.tanh(h @ weights["recurrent"] + x @ weights["input"])
+  return h, h
+
+
+def small_elman():
+  """Weights of 3 units, a carry of 3 examples, 8 steps of 2 inputs."""
+  keys = jax.random.split(jax.random.key(2), 3)
+  weights = {
+    "recurrent": 0.5 * jax.random.normal(keys[0], (3, 3)),
+    "input": jax.random.normal(keys[1], (2, 3)),
+  }
+  return weights, jnp.zeros((3, 3)), jax.random.normal(keys[2], (8, 3, 2))
+
+
+def test_no_lag_is_told_that_no_example_has(quickly):
+  weights, carry, xs = small_elman()
+  weights = {"recurrent": jnp.eye(3), "input": 0.1 * weights["input"]}
+  lengths = jnp.array([5, 4, 3])
+  found = diagnose(
+    elman, weights, carry, xs, lambda h, ys: (h**2).sum(-1), lengths=lengths
+  )
+  lines = str(found).splitlines()
+  median = found.gain.loss.median
+  assert lines[2].split()[0] == f"10^{median[4]:.2f}" and "at lag 4" in lines[2]
+  assert "over directions at lag 4;" in lines[4] and "nan" not in str(found)
+  assert lines[5].split()[:2] == [">", "5"]
+
+
+@pytest.mark.parametrize("reads", [slice(None), slice(2, 3)])
+def test_a_place_is_called_a_distance_only_of_a_loss_at_the_end(quickly, reads):
+  """TBPTT(4) misses nothing of a loss on output 2, four steps from the end."""
+  found = diagnose(elman, *small_elman(), lambda h, ys: (ys[reads] ** 2).sum((0, 2)))
+  assert "TBPTT" not in str(found)
+  assert "of the gradient is of steps 4 and more before the end" in str(found)
+  assert (
+    draw(found.arrays()).axes[2].get_title("left") == "Steps K and more before the end"
+  )
+  at_end = diagnose(elman, *small_elman(), lambda h, ys: (ys[-1] ** 2).sum(-1))
+  assert "is missed by TBPTT(4)" in str(at_end)
+
+
+def test_a_step_may_have_its_weights_inside(quickly):
+  weights, carry, xs = small_elman()
+
+  def closed(_, h, x):
+    return elman(weights, h, x)
+
+  def loss(h, ys):
+    return (ys[-1] ** 2).sum(-1)
+
+  found = diagnose(closed, {}, carry, xs, loss)
+  given = diagnose(elman, weights, carry, xs, loss)
+  np.testing.assert_allclose(found.gain.rms.median, given.gain.rms.median, rtol=1e-5)
+  np.testing.assert_allclose(found.exponents, given.exponents, rtol=1e-4, atol=1e-5)
+  assert "no parameters were given" in str(found)
+
+
 @pytest.mark.parametrize("name", ["flax_gru", "equinox_gru"])
 def test_examples_say_ten_lines_of_numbers(name, monkeypatch, quickly, capsys):
   module = importlib.import_module(f"examples.{name}")

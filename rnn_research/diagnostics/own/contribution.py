@@ -27,7 +27,8 @@ class Contribution(NamedTuple):
 
   Attributes:
     norm: |G|, the length of the whole gradient.
-    truncation_error: e_K = |sum over k >= K of G_k| / |G|, what TBPTT(K) loses.
+    truncation_error: e_K = |sum over k >= K of G_k| / |G|; what TBPTT(K) loses where
+      the loss reads the last step alone.
     cosine: of the angle between the sum over k < K of G_k and G.
     signed_share: <G_k, G> / |G|^2; sums to 1.
     norm_share: |G_k| / sum over j of |G_j|; not what a lag adds to the whole.
@@ -68,7 +69,7 @@ class _Sums(NamedTuple):
 def contributions(
   step: Step, params: Any, found: Passes, ends: Int[Array, "batch"]
 ) -> dict[str, Contribution]:
-  """By slash path of the leaf; `all` holds every leaf together.
+  """By slash path of the leaf; `all` holds every leaf together, NaN without any.
 
   Args:
     step: as in `diagnose`.
@@ -78,6 +79,8 @@ def contributions(
   """
   time, batch = found.xs.shape[:2]
   leaves, _ = jax.tree_util.tree_flatten_with_path(found.gradient)
+  if not leaves:
+    return {"all": _of_nothing(time)}
   names = [jax.tree_util.keystr(p, simple=True, separator="/") for p, _ in leaves]
   gradient = [leaf for _, leaf in leaves]
   sizes = jnp.stack([jnp.abs(leaf).max() for leaf in gradient])
@@ -158,6 +161,12 @@ def contributions(
     lambda *parts: sum(w * p for w, p in zip(weights, parts, strict=True)), *sums
   )
   return found | {"all": _finish(together, largest, batch)}
+
+
+def _of_nothing(time: int) -> Contribution:
+  """Where there are no parameters."""
+  by_kept, by_lag = jnp.full(time + 1, jnp.nan), jnp.full(time, jnp.nan)
+  return Contribution(jnp.zeros(()), by_kept, by_kept, by_lag, by_lag, by_lag)
 
 
 def _square(value):

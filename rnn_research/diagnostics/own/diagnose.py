@@ -54,8 +54,9 @@ def diagnose(
 
   Args:
     step: pure, (params, carry, x) -> (new carry, output).
-    params: any pytree of floats.
-    carry: before the first step; any pytree of floats, leaves (batch, ...).
+    params: any pytree of floats; {} if the step has its own.
+    carry: before the first step; any pytree of float32 or of float64, leaves
+      (batch, ...).
     xs: (time, batch, ...), floats or integers.
     loss: (last carry, outputs (time, batch, ...)) -> (batch,), each example's own.
       To read a gain or a contribution as one of distance, let it read the last output

@@ -79,25 +79,20 @@ class Diagnosis:
   def __str__(self) -> str:
     """Ten lines, the number first."""
     time, batch = self.reads.size, self.loss.size
-    middle = time // 2
+    middle, longest = time // 2, self._longest()
     whole = self.contribution["all"]
     rows = [
       ("", f"{batch} examples of {time} steps, a state of {self.state_size} entries"),
       (f"{self.loss.mean():.4g}", f"mean loss; reads {self._read()}"),
-      (_power(self.gain.loss.median, time - 1), self._loss_gain(time - 1)),
+      (_power(self.gain.loss.median, longest), self._loss_gain(longest)),
       (_power(self.gain.loss.median, middle), f"the same at lag {middle}"),
       (
-        _power(self.gain.rms.median, time - 1),
-        f"rms over directions at lag {time - 1}; the one that keeps most: "
-        f"{_power(self.gain.sup.median, -1)} at lag {self.gain.sup_lags[-1]}",
+        _power(self.gain.rms.median, longest),
+        f"rms over directions at lag {longest}; the one that keeps most: {self._sup()}",
       ),
-      self._horizon(time),
+      self._horizon(),
       self._exponents(),
-      (
-        f"{whole.truncation_error[middle]:.3g}",
-        f"of the gradient is missed by TBPTT({middle}), cosine "
-        f"{whole.cosine[middle]:.3g}; most in {self._most_missed(middle)}",
-      ),
+      (f"{whole.truncation_error[middle]:.3g}", self._missed(middle)),
       (
         f"{whole.coherence[middle]:.2g}",
         f"coherence of {batch} examples at lag {middle} (1 all agree, 0 noise)",
@@ -121,16 +116,38 @@ class Diagnosis:
     low, high = _power(curves.q10, lag), _power(curves.q90, lag)
     return f"of the loss's gradient is left at lag {lag} ({low} to {high})"
 
-  def _horizon(self, time: int) -> tuple[str, str]:
+  def _longest(self) -> int:
+    """The longest lag of any example that has a step before it."""
+    known = np.flatnonzero(~np.isnan(self.gain.rms.median))
+    return max(int(known[-1]) - 1, 0) if known.size else self.reads.size - 1
+
+  def _sup(self) -> str:
+    known = np.flatnonzero(~np.isnan(self.gain.sup.median))
+    at = int(known[-1]) if known.size else -1
+    return f"{_power(self.gain.sup.median, at)} at lag {self.gain.sup_lags[at]}"
+
+  def _horizon(self) -> tuple[str, str]:
     found = self.horizon
-    text = f"steps: horizon of 10^{VANISHED:.0f}; largest gain 10^{found.largest:.2f}"
-    return f"> {time}" if found.censored else f"{found.lag:.0f}", text
+    which = " of the rms gain" if np.isnan(self.gain.loss.median[0]) else ""
+    text = f"steps: horizon of 10^{VANISHED:.0f}{which}"
+    text += f"; largest gain 10^{found.largest:.2f}"
+    return f"> {found.longest}" if found.censored else f"{found.lag:.0f}", text
 
   def _exponents(self) -> tuple[str, str]:
     mean, deviation = self.exponents.mean(-1), self.exponents.std(-1)
     rest = " ".join(f"{value:.3f}" for value in mean[1:])
     text = f"nats a step: largest exponent (SD {deviation[0]:.3f})"
     return f"{mean[0]:.3f}", text + (f", then {rest}" if rest else "")
+
+  def _missed(self, lag: int) -> str:
+    """What a truncation loses, if the place of a step is how far its gradient came."""
+    if len(self.contribution) == 1:
+      return "no parameters were given, so no gradient to take apart"
+    rest = f"cosine {self.contribution['all'].cosine[lag]:.3g}"
+    rest += f"; most in {self._most_missed(lag)}"
+    if not self.reads[:-1].any():
+      return f"of the gradient is missed by TBPTT({lag}), {rest}"
+    return f"of the gradient is of steps {lag} and more before the end, {rest}"
 
   def _most_missed(self, lag: int) -> str:
     errors = {

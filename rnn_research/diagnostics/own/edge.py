@@ -15,8 +15,9 @@ def check(step: Step, params: Any, carry: Carry, xs: Array, loss: Loss) -> None:
   """Refuses what the diagnostics' definitions do not hold for; runs one step.
 
   Raises:
-    StepError: if a leaf is not made of floats, shapes do not fit, the step changes
-      its carry's shape or type, or examples depend on each other.
+    StepError: if a leaf is not made of floats, the carry not of one type of them or of
+      halves, shapes do not fit, the step changes its carry's shape or type, or examples
+      depend on each other.
   """
   time, batch = xs.shape[:2]
   for field, tree in (("params", params), ("carry", carry)):
@@ -34,6 +35,13 @@ def check(step: Step, params: Any, carry: Carry, xs: Array, loss: Loss) -> None:
         f"shape {leaf.shape} does not begin with the batch of xs, {batch}",
         "give leaves (batch, ...), and xs (time, batch, ...)",
       )
+  types = sorted({str(jnp.result_type(leaf)) for leaf in jax.tree.leaves(carry)})
+  if len(types) != 1 or types[0] not in ("float32", "float64"):
+    raise StepError(
+      "carry",
+      f"its leaves are {' and '.join(types) or 'none'}",
+      "keep it in float32 or float64, one of them, and round inside of the step",
+    )
 
   returned = jax.eval_shape(step, params, carry, xs[0])
   if not (isinstance(returned, tuple) and len(returned) == 2):

@@ -73,7 +73,10 @@ def _truncation(axes: Axes, arrays: Mapping[str, np.ndarray]) -> None:
   axes.plot(reach, error, color=LOSS, label="error, share of |gradient|")
   cosine = arrays["contribution/all/cosine"]
   axes.plot(reach, cosine, color=RMS, label="cosine with the gradient")
-  axes.set_title("What TBPTT(K) would lose")
+  at_end = not arrays["reads"][:-1].any()
+  axes.set_title(
+    "What TBPTT(K) would lose" if at_end else "Steps K and more before the end"
+  )
   axes.set_xlabel("K (steps)")
   axes.legend()
 
