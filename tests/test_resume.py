@@ -14,6 +14,7 @@ import pytest
 
 from rnn_research.config_flags import load
 from rnn_research.data.preparation import prepare
+from rnn_research.training.event_files import EventFiles
 from rnn_research.training.progress import Progress
 from rnn_research.training.start import start
 from tests.small_run import (
@@ -106,6 +107,23 @@ def test_killed_between_checkpoints(
   run, records = train(tmp_path, changes[name])
   assert_same_records(records, whole[name][0])
   assert_same_arrays(saved_state(run, LAST), whole[name][1])
+
+
+def die(self):
+  """Stands for the end of a process in a method."""
+  raise Killed
+
+
+@each_source
+def test_killed_behind_the_last_checkpoint(name, changes, whole, tmp_path, monkeypatch):
+  """All is recorded but that it is finished, and with which scores."""
+  monkeypatch.setattr(EventFiles, "close", die)
+  with pytest.raises(Killed):
+    train(tmp_path, changes[name])
+  monkeypatch.undo()
+  assert read_records(tmp_path).status["state"] == "running"
+  _, records = train(tmp_path, changes[name])
+  assert_same_records(records, whole[name][0])
 
 
 def test_a_finished_run_is_left_alone(changes, tmp_path):

@@ -7,6 +7,7 @@ from rnn_research.report.outcomes import CONSECUTIVE, steps_to_solve
 from rnn_research.report.records import Series
 from rnn_research.report.study import THRESHOLDS
 from rnn_research.training import solved
+from rnn_research.training.event_files import EventFiles
 from rnn_research.training.start import start
 from rnn_research.training.state import NEVER
 from tests.small_run import make_config, read_records
@@ -103,6 +104,25 @@ def test_interrupted_it_ends_at_the_same_step(whole, tmp_path, monkeypatch):
   again = trained(tmp_path, given)
   assert again.rows == [row for row in records.rows if row["step"] <= max(at)]
   assert [seed["solved_at"] for seed in again.status["seeds"]] == at
+
+
+def test_killed_behind_its_last_step_it_has_ended(whole, tmp_path, monkeypatch):
+  """It trains no further, and nothing but the seconds is told otherwise."""
+  _, level, _ = whole
+  monkeypatch.setattr(solved, "ERROR", level)
+  given = {"train.stop_when_solved": 1}
+  ended = trained(tmp_path / "ended", given)
+
+  def die(self):
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patched:
+    patched.setattr(EventFiles, "close", die)
+    with pytest.raises(KeyboardInterrupt):
+      trained(tmp_path / "killed", given)
+  again = trained(tmp_path / "killed", given)
+  assert again.rows == ended.rows
+  assert again.status == ended.status
 
 
 def test_who_never_gets_there_trains_to_the_end(whole, tmp_path):

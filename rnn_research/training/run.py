@@ -111,10 +111,11 @@ class Run:
       state = checkpoints.restore(step, state, self.source.iterator)
       self._seconds = (self.directory.status() or {}).get("seconds", 0.0)
     self.directory.cut_back(step or -1)  # step 0 is recorded anew
-    self._solved = nothing_solved(config.seeds)
+    self._solved, evaluated = nothing_solved(config.seeds), 0
     for row in self.directory.rows():
       if "eval/error" in row:
-        self._solved = self._judge(row["step"], row["eval/error"])
+        evaluated = row["step"]
+        self._solved = self._judge(evaluated, row["eval/error"])
     self._events = EventFiles(self.directory.path / "tensorboard", step)
     self._began, self._first = time.monotonic(), step
     progress = Progress(self.name, step, config.train.steps)
@@ -130,6 +131,13 @@ class Run:
     stride = intervals * config.train.log_every
     advance = compile_advance(program, config.train.log_every, intervals)
     stopped, done = False, step >= config.train.steps
+    if step and evaluated == step:
+      done = done or self._settled(self._solved, state.diverged_at)
+    if step and done:
+      # It was stopped behind its last checkpoint, before it could say that it ended.
+      evaluate = compile_evaluate(program)
+      evaluation = evaluate(state.params, self._chunks, self._pieces[True])
+      self._final = _final(jax.device_get(evaluation))
     while not done and not stopped:
       waited = time.monotonic()
       batches = self.source.next(stride)
@@ -230,8 +238,13 @@ class Run:
     if not self.config.train.stop_when_solved or "eval" not in looked:
       return False
     error, diverged = jax.device_get((looked["eval"]["error"], state.diverged_at))
-    solved = self._judge(step, error).at != UNSOLVED
-    return bool((solved | (diverged != NEVER)).all())
+    return self._settled(self._judge(step, error), diverged)
+
+  def _settled(self, solved, diverged):
+    """Whether to stop at an evaluation that has left the seeds so."""
+    if not self.config.train.stop_when_solved:
+      return False
+    return bool(((solved.at != UNSOLVED) | (np.asarray(diverged) != NEVER)).all())
 
   def _record(self, step, trained, looked, progress):
     """Fetches what a dispatch returned and writes it down, a row an interval."""
@@ -259,8 +272,7 @@ class Run:
         row[f"eval/{name}"] = decisive[name]
       self._solved = self._judge(step, decisive["error"])
       if looked["last"]:
-        self._final = {**evaluation, "examples": int(evaluation["sequences"][0])}
-        del self._final["sequences"]
+        self._final = _final(evaluation)
     if "lags" in looked:
       lags = jax.device_get(looked["lags"])
       row |= rows.lag_row(lags)
@@ -335,6 +347,13 @@ class Run:
       for number, at in enumerate(diverged)
       if at != NEVER
     }
+
+
+def _final(evaluation: dict[str, Any]) -> dict[str, Any]:
+  """The scores of the last evaluation, as `status.json` has them."""
+  scores = {**evaluation, "examples": int(evaluation["sequences"][0])}
+  del scores["sequences"]
+  return scores
 
 
 def _mean_of_finite(values: np.ndarray) -> float:
