@@ -4,11 +4,13 @@ import dataclasses
 
 from absl import flags
 
+from experiments import flag_values
 from rnn_research.config import Config, DiagnosticsConfig, TrainConfig
 
 TINY = flags.DEFINE_bool("tiny", False, "Every part, much too small to mean anything.")
 TASK = flags.DEFINE_string("task", "temporal_order", "Synthetic task.")
 LENGTHS = flags.DEFINE_list("lengths", ["30", "60"], "Task lengths, ascending.")
+flag_values.numbers("lengths", int, least=1)
 SEEDS = flags.DEFINE_integer("seeds", 10, "Seeds of a synthetic arm.", lower_bound=1)
 STEPS = flags.DEFINE_integer(
   "steps", None, "Updates of a synthetic arm; none is the study's own.", lower_bound=0

@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import arms
+from experiments import arms, flag_values
 from experiments.conduct import conduct
 from experiments.treatments import Treatment, plan_of, setting
 from rnn_research import command
@@ -23,6 +23,7 @@ from rnn_research.config import CellOptions, Config, ModelConfig
 from rnn_research.study import Plan
 
 _STACKED = flags.DEFINE_list("stacked", ["rnn"], "Cells, each with every arm.")
+flag_values.some("stacked")
 
 DEPTHS = (1, 2, 4)
 

@@ -15,6 +15,7 @@ import signal
 
 from absl import flags, logging
 
+from experiments import flag_values
 from rnn_research import command
 from rnn_research.errors import UserError
 from rnn_research.report import verdict as page
@@ -25,6 +26,8 @@ from rnn_research.verdict import diagnose, open_run
 _CONFIG = command.define_config(needed=False)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run to train.")
 _RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
+flag_values.some("workdir")
+flag_values.some("run")
 _CPU_DEVICES = flags.DEFINE_integer(
   "cpu_devices",
   0,

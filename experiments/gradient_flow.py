@@ -13,6 +13,7 @@ from typing import Any
 
 from absl import flags
 
+from experiments import flag_values
 from experiments.arms import (
   LEARNING_RATES,
   LENGTHS,
@@ -51,6 +52,9 @@ _GAUSSIAN_GAINS = flags.DEFINE_list(
 _FORGET_BIASES = flags.DEFINE_list(
   "forget_biases", ["0"], "Of the LSTM's forget gate, besides 1."
 )
+flag_values.some("cells")
+for _name in ("input_scales", "gaussian_gains", "forget_biases"):
+  flag_values.numbers(_name, float)
 _DIGITS_SEEDS = flags.DEFINE_integer("digits_seeds", 5, "Seeds of a digits arm.")
 _DIGITS_STEPS = flags.DEFINE_integer("digits_steps", 1500, "Updates of a digits arm.")
 

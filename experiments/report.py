@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from experiments import flag_values
 from rnn_research import command, report
 
 _STUDY = flags.DEFINE_string(
   "study", None, "Directory of a study (protocol.json) or of one run."
 )
 flags.mark_flag_as_required("study")
+flag_values.some("study")
 
 
 def main(argv: Sequence[str]) -> None:

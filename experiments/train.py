@@ -10,12 +10,14 @@ import signal
 
 from absl import flags, logging
 
+from experiments import flag_values
 from rnn_research import command
 from rnn_research.training.devices import set_up
 from rnn_research.training.start import RESUME, start
 
 _CONFIG = command.define_config()
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+flag_values.some("workdir")
 _RESUME = flags.DEFINE_enum(
   "resume",
   "auto",

@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Bool, Int, Num, PRNGKeyArray, Shaped
 
 Array = jax.Array
 AnyArray = jax.Array | np.ndarray  # inside a program, or behind it
@@ -25,7 +25,7 @@ Params = dict[str, Any]
 Carry = Any
 Projection = Any
 
-Inputs = Float[Array, "time batch *features"]
+Inputs = Shaped[Array, "time batch *features"]
 Lengths = Int[Array, "batch"]
 Resets = Bool[Array, "time batch"]
 Active = Bool[Array, "time batch"]

@@ -26,6 +26,9 @@ from rnn_research.errors import ConfigError, UserError
 flags.disclaim_key_flags()
 
 
+_SECTION = "correct the file: each section has a class of its own"
+
+
 class _ConfigFlag(flags.Flag):
   """`--config`, and whether a main can do without it."""
 
@@ -72,13 +75,17 @@ def finish(values: flags.FlagValues) -> None:
     if not (values["config"].needed or single):
       return
     raise ConfigError("--config", "not given", "add --config=configs/<name>.py")
-  for path, _, _ in fields(config):
+  for path, *_ in fields(Config()):
     flag = values[f"config.{path}"]
     if flag.present:
       holder = config
       *parents, name = path.split(".")
       for parent in parents:
         holder = getattr(holder, parent)
+      if not dataclasses.is_dataclass(holder):
+        raise ConfigError(
+          f"config.{path}", f"the file sets {'.'.join(parents)} to {holder!r}", _SECTION
+        )
       setattr(holder, name, flag.value)
 
 
@@ -119,7 +126,7 @@ def call(argument: str, function: str) -> tuple[typing.Any, dict[str, typing.Any
     return names[function](*[variant] * bool(colon)), names
   except UserError:
     raise
-  except Exception as error:
+  except (Exception, SystemExit) as error:
     raise ConfigError(
       "--config", _place(path, error), "correct the config file"
     ) from error
@@ -180,8 +187,9 @@ class _TupleParser(flags.ArgumentParser):
   def parse(self, argument):
     if argument.startswith(("(", "[")):
       try:
-        return tuple(ast.literal_eval(argument))
-      except SyntaxError as error:
+        value = ast.literal_eval(argument)
+        return (value,) if isinstance(value, str) else tuple(value)
+      except (SyntaxError, ValueError, TypeError) as error:
         raise ValueError('not a tuple such as \'("a", "b")\'') from error
     return tuple(part.strip() for part in argument.split(",") if part.strip())
 

@@ -20,6 +20,7 @@ from rnn_research.report.study import THRESHOLDS, protocol_hash
 from rnn_research.training.devices import forget_programs
 from rnn_research.training.run import never
 from rnn_research.training.run_directory import jsonable, write_json
+from rnn_research.training.source import Source
 from rnn_research.training.start import start
 from rnn_research.validation import validate
 
@@ -95,6 +96,7 @@ def freeze(folder: pathlib.Path, plan: Plan) -> None:
   """
   for arm in plan.arms:
     validate(arm.config)
+    Source(arm.config).close()  # knows the shortest length, and whether data are there
   protocol = {
     "title": plan.title,
     "question": plan.question,

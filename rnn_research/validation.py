@@ -15,6 +15,8 @@ from rnn_research.config import Config, DataConfig, ModelConfig, TaskConfig
 from rnn_research.errors import ConfigError
 from rnn_research.problem import Form
 
+LEAST, MOST = 2.0**-126, 2.0**127  # normal sizes of float32, which trainings compute in
+
 AT_LEAST = {
   "seeds": 1,
   "seed": 0,
@@ -80,6 +82,8 @@ def validate(config: Config) -> None:
   for path, value in values.items():
     if isinstance(value, float) and not math.isfinite(value):
       raise ConfigError(path, f"{value} is not finite", "give a finite number")
+    if isinstance(value, float | int) and value and not LEAST <= abs(value) <= MOST:
+      raise ConfigError(path, "beyond float32", f"use 0, or {LEAST:g} to {MOST:g}")
   for path, minimum in AT_LEAST.items():
     if values[path] < minimum:
       raise ConfigError(path, f"{values[path]} is too small", f"use at least {minimum}")

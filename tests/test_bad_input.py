@@ -89,6 +89,16 @@ CASES = {
     ["--config={0}/config.py:digits", "--workdir={0}/run"],
     "data.name: ",
   ),
+  "empty workdir": (["--config={0}/config.py", "--workdir="], "--workdir: "),
+  "file that exits": (["--config={0}/exits.py", "--workdir={0}/run"], "--config: "),
+  "file without a section": (
+    ["--config={0}/section.py", "--workdir={0}/run"],
+    "task: 'adding' ",
+  ),
+  "field of no section": (
+    ["--config={0}/section.py", "--config.task.length=9", "--workdir={0}/run"],
+    "config.task.length: the file sets task to 'adding'",
+  ),
 }
 
 
@@ -97,6 +107,9 @@ def folder(tmp_path_factory):
   """A config file, and a run directory that belongs to another config."""
   folder = tmp_path_factory.mktemp("bad_input")
   (folder / "config.py").write_text(CONFIG)
+  (folder / "exits.py").write_text("raise SystemExit(0)")
+  section = CONFIG.replace("config.model.hidden = 4", "config.task = 'adding'")
+  (folder / "section.py").write_text(section)
   other = Config(seeds=3)
   other.task.name = "parity"
   (folder / "other").mkdir()
@@ -135,7 +148,9 @@ def test_bad_input_gets_one_line_and_exit_code_2(results, folder, case):
 def test_refused_runs_leave_nothing_behind(results, folder):
   assert sorted(path.name for path in folder.iterdir()) == [
     "config.py",
+    "exits.py",
     "other",
+    "section.py",
   ]
   assert [path.name for path in (folder / "other").iterdir()] == ["config.json"]
 

@@ -1,12 +1,14 @@
 """The folder of a run: what it refuses, and what stands in it."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
 from rnn_research.errors import CheckpointMismatch, ConfigError, WorkdirError
+from rnn_research.training.lock import alone
 from rnn_research.training.run_directory import RunDirectory, jsonable
 from rnn_research.training.start import start
 from tests.small_run import make_config, read_records, saved_state, train
@@ -56,9 +58,58 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path):
   (tmp_path / "file").write_text("")
   with pytest.raises(WorkdirError, match="can't be used"):
     RunDirectory(tmp_path / "file" / "run", make_config(), "auto")
-  (tmp_path / "config.json").write_text("{ half")
-  with pytest.raises(WorkdirError, match="can't be used"):
-    RunDirectory(tmp_path, make_config(), "auto")
+  (tmp_path / "run").mkdir()
+  (tmp_path / "run" / "checkpoints").write_text("")
+  with pytest.raises(WorkdirError, match="checkpoints is no folder"):
+    RunDirectory(tmp_path / "run", make_config(), "auto")
+
+
+@pytest.mark.parametrize("name", ["config", "status", "environment", "metrics"])
+@pytest.mark.parametrize("content", [b"", b"{ half\n", b"[1]\n", b"\xff\n"])
+def test_a_damaged_file_is_named(tmp_path, name, content):
+  """Whatever a process that died, or a full disk, has left of it."""
+  directory = RunDirectory(tmp_path, make_config(), "auto")
+  directory.write_status({"state": "running"})
+  directory.write_environment({})
+  file = tmp_path / (f"{name}.jsonl" if name == "metrics" else f"{name}.json")
+  file.write_bytes(content)
+  reads = {
+    "config": lambda: RunDirectory(tmp_path, make_config(), "auto"),
+    "status": directory.status,
+    "environment": lambda: directory.write_environment({}),
+    "metrics": directory.rows,
+  }
+  if name == "metrics" and content in (b"", b"[1]\n"):
+    return  # no rows, and a row of another program: nothing is damaged
+  with pytest.raises(WorkdirError, match=rf"{file.name} can't be read") as caught:
+    reads[name]()
+  assert "\n" not in str(caught.value)
+
+
+def test_a_second_process_is_refused_while_the_first_one_trains(tmp_path):
+  with alone(tmp_path):
+    with pytest.raises(WorkdirError, match="another process is training in"):
+      with alone(tmp_path):
+        pass
+    run = start(make_config(), str(tmp_path))
+    with pytest.raises(WorkdirError, match="another process is training in"):
+      run.train()
+  assert not (tmp_path / "metrics.jsonl").exists()
+  with alone(tmp_path):
+    pass
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_goes_on(tmp_path):
+  given = {"train.steps": 8, "train.checkpoint_every": 4, "diagnostics.lag_every": 0}
+  asked = iter([False, False, True])
+  _, records = train(tmp_path, given, stop=lambda: next(asked))
+  newest = tmp_path / "checkpoints" / str(records.status["step"])
+  shutil.rmtree(newest / "state")
+  with pytest.raises(CheckpointMismatch, match=f"remove checkpoints/{newest.name}"):
+    train(tmp_path, given)
+  shutil.rmtree(newest)
+  _, records = train(tmp_path, given)
+  assert records.status["state"] == "finished"
 
 
 def test_more_devices_than_there_are_are_refused(tmp_path):

@@ -59,7 +59,7 @@ class Checkpoints:
     """Reads a state into the shapes and places of another; `data` moves in place.
 
     Raises:
-      CheckpointMismatch: the checkpoint is of other shapes.
+      CheckpointMismatch: the checkpoint is of other shapes, or damaged.
     """
     shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
     items = {"state": ocp.args.StandardRestore(shapes)}
@@ -67,11 +67,13 @@ class Checkpoints:
       items["data"] = grain.checkpoint.CheckpointRestore(data)
     try:
       restored = self._manager.restore(step, args=ocp.args.Composite(**items))
-    except ValueError as error:
+    except (ValueError, KeyError, OSError) as error:
+      why = (str(error).splitlines() or [type(error).__name__])[0]
       raise CheckpointMismatch(
         "--workdir",
-        f"the checkpoint of step {step} doesn't fit ({str(error).splitlines()[0]})",
-        "start again in another folder",
+        f"the checkpoint of step {step} doesn't fit ({why})",
+        f"remove checkpoints/{step} to go on from the one before, or start again in"
+        " another folder",
       ) from error
     return restored["state"]
 

@@ -25,6 +25,7 @@ from rnn_research.training.event_files import EventFiles
 from rnn_research.training.exponents import compile_exponents
 from rnn_research.training.flossing import compile_flossing
 from rnn_research.training.inspection import compile_inspect, inspection_batch
+from rnn_research.training.lock import alone
 from rnn_research.training.optimizer import make_hyper
 from rnn_research.training.placement import place_seeds, place_shared
 from rnn_research.training.program import Program
@@ -84,10 +85,20 @@ class Run:
 
     Returns:
       The content of `status.json`.
+
+    Raises:
+      WorkdirError: another process trains there, or what it holds can't be read.
+      CheckpointMismatch: its newest checkpoint can't be gone on from.
     """
+    try:
+      with alone(self.directory.path):
+        return self._train_alone(stop)
+    finally:
+      self.source.close()
+
+  def _train_alone(self, stop):
     status = self.directory.status()
     if status is not None and status["state"] == "finished":
-      self.source.close()
       return status
     self.directory.write_environment(
       describe_environment(self.layout.devices, self.layout.platform)
@@ -97,7 +108,6 @@ class Run:
       return self._train(checkpoints, stop)
     finally:
       checkpoints.close()
-      self.source.close()
 
   def _train(self, checkpoints, stop):
     config, program = self.config, self.program

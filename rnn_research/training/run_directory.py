@@ -111,11 +111,15 @@ class RunDirectory:
     file = self.path / "config.json"
     try:
       self.path.mkdir(parents=True, exist_ok=True)
-      holds = json.loads(file.read_text()) if file.exists() else None
-    except (OSError, ValueError) as error:
+      holds = _read_object(file) if file.exists() else None
+    except OSError as error:
       raise WorkdirError(
         "--workdir", f"{path} can't be used ({error})", "choose another folder"
       ) from error
+    if self.checkpoints.exists() and not self.checkpoints.is_dir():
+      raise WorkdirError(
+        "--workdir", f"{self.checkpoints} is no folder", "choose another folder"
+      )
     if holds is not None and holds != asked:
       raise WorkdirError(
         "--workdir",
@@ -142,7 +146,7 @@ class RunDirectory:
   def status(self) -> dict[str, Any] | None:
     """What the run last said of itself."""
     file = self.path / "status.json"
-    return json.loads(file.read_text()) if file.exists() else None
+    return _read_object(file) if file.exists() else None
 
   def write_status(self, status: dict[str, Any]) -> None:
     """Says how far the run is."""
@@ -152,7 +156,7 @@ class RunDirectory:
     """Says where the run began; a resumed run keeps the first and adds itself."""
     file = self.path / "environment.json"
     if file.exists():
-      first = json.loads(file.read_text())
+      first = _read_object(file)
       first.setdefault("resumed", []).append(environment)
       environment = first
     write_json(file, environment)
@@ -168,8 +172,11 @@ class RunDirectory:
     if not file.exists():
       return []
     # A process killed while it wrote leaves a piece of a line.
-    whole, _, _ = file.read_text().rpartition("\n")
-    return [json.loads(line) for line in whole.splitlines()]
+    try:
+      whole, _, _ = file.read_text().rpartition("\n")
+      return [json.loads(line) for line in whole.splitlines()]
+    except (OSError, ValueError) as error:
+      raise _unreadable(file, error) from error
 
   def write_arrays(self, name: str, step: int, arrays: Mapping[str, Any]) -> None:
     """Writes `arrays/NAME/STEP.npz`."""
@@ -183,8 +190,25 @@ class RunDirectory:
     lines = "".join(json.dumps(row) + "\n" for row in kept)
     _replace(self.path / "metrics.jsonl", lines)
     for file in self.path.glob("arrays/*/*.npz"):
-      if int(file.stem) > step:
+      if file.stem.isdecimal() and int(file.stem) > step:
         file.unlink()
+
+
+def _read_object(file: pathlib.Path) -> dict[str, Any]:
+  """The object that a JSON file holds."""
+  try:
+    content = json.loads(file.read_text())
+  except (OSError, ValueError) as error:
+    raise _unreadable(file, error) from error
+  if not isinstance(content, dict):
+    raise _unreadable(file, "it is no JSON object")
+  return content
+
+
+def _unreadable(file: pathlib.Path, why: Any) -> WorkdirError:
+  return WorkdirError(
+    "--workdir", f"{file} can't be read ({why})", "choose another folder"
+  )
 
 
 def _difference(a: Mapping[str, Any], b: Mapping[str, Any], path: str = "") -> str:

@@ -69,7 +69,8 @@ def _replay_activation_forward(function, value, recorded):
 
 
 def _replay_activation_backward(function, recorded, cotangent):
-  return SLOPES[function](cotangent, recorded), None
+  # Zeros and not None, which JAX gives a wrong shape where this is batched.
+  return SLOPES[function](cotangent, recorded), jnp.zeros_like(recorded)
 
 
 replay_activation.defvjp(_replay_activation_forward, _replay_activation_backward)

@@ -41,7 +41,8 @@ def in_windows(
     run: takes the carry and (rows, sinks) of some steps to the carry behind them
       and (the carries, the outputs) of these steps.
     truncation: k1 and k2.
-    carry: to begin with. Its gradient comes from the windows that begin with it.
+    carry: to begin with. Its gradient comes from the windows that begin with it,
+      those in which an example has its first step.
     rows: of all steps.
     sinks: of all steps; None where windows overlap.
     reverse: from the last window to the first.
@@ -78,16 +79,21 @@ def in_windows(
     return last, following, _own(ys, every, reverse)
 
   def body(state, step):
-    start, last = state
+    start, last, begun = state
     later, steps = step
-    end, following, ys = window(select(later, start, carry), steps)
     active = steps[0].active
+    known = later if active is None else begun
+    end, following, ys = window(select(known, start, carry), steps)
     if active is not None:
       end = select(_own(active, every, reverse).any(0), end, last)
-    return (following, end), ys
+      behind = active[overlap:] if reverse else active[:every]
+      begun = begun | behind.any(0)
+    return (following, end, begun), ys
 
-  state = (lax.stop_gradient(carry), carry)
-  (_, last), ys = lax.scan(body, state, (later, windows), reverse=reverse)
+  # Whether an example has had a step of its own: in reverse, padding comes first.
+  begun = None if rows.active is None else jnp.zeros_like(rows.active[0])
+  state = (lax.stop_gradient(carry), carry, begun)
+  (_, last, _), ys = lax.scan(body, state, (later, windows), reverse=reverse)
   ys = ys.reshape(count * every, *ys.shape[2:])
   return last, ys[:time] if reverse else ys[count * every - time :]
 

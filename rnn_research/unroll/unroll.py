@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from rnn_research.array_types import Array, Carry, Inputs, Key, Lengths, Params, Resets
-from rnn_research.cells import Cell, select
+from rnn_research.cells import Cell, dense, select
 from rnn_research.unroll.edits import Edit
 from rnn_research.unroll.fused import fused_scan
 from rnn_research.unroll.scan import Plan, Rows, rounded_weights, scan_cell
@@ -40,7 +40,7 @@ def unroll(
   Args:
     cell: the cell.
     params: its parameters.
-    xs: (time, batch, *features).
+    xs: (time, batch, *features). Counts, pixels and flags are multiplied as floats.
     lengths: valid steps of each example, 0 to time. On padding the carry stands
       still and the output is zero; padded inputs may hold anything, NaN included.
     resets: True where a step begins from the initial carry. Under `reverse` a
@@ -78,6 +78,8 @@ def unroll(
       segments.
   """
   time, batch = xs.shape[:2]
+  if cell.input_operation is dense and not jnp.issubdtype(xs.dtype, jnp.floating):
+    xs = xs.astype(params["input"]["kernel"].dtype)
   active = None
   if lengths is not None:
     active = jnp.arange(time)[:, None] < lengths[None, :]

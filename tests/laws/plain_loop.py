@@ -67,7 +67,8 @@ def plain_loop(
 ):
   """(carry, outputs, gates) of a cell over (time, batch, ...).
 
-  No gradient passes the carry that step `cut` of the processed begins with;
+  No gradient passes the carry that step `cut` of the processed begins with, if the
+  example has had a step before;
   `tape_at(t)` replaces the plain tape; the offsets, leading axis time, are
   added to the carry behind each valid step and to the projection in it.
   """
@@ -78,11 +79,13 @@ def plain_loop(
   vectors = rows_of(cell, params, xs.ndim - 1)
   carry, outputs, gates = initial_carry, [None] * time, [None] * time
   order = reversed(range(time)) if reverse else range(time)
+  begun = jnp.zeros(batch, bool)
   for n, t in enumerate(order):
     if cut is not None:
-      here = jnp.full((batch,), n) == cut
+      here = begun & (jnp.full((batch,), n) == cut)
       carry = where(here, jax.lax.stop_gradient(carry), carry)
     valid = jnp.full((batch,), True) if lengths is None else t < lengths
+    begun |= valid
     x = where(valid, xs[t], jnp.zeros_like(xs[t]))
     projection = cell.project(params["input"], x)
     seen = added(projection, at(projection_offsets, t))

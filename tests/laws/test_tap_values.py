@@ -15,6 +15,7 @@ from tests.laws.plain_loop import at, plain_loop, rows_of
 from tests.laws.subjects import TIME, subject
 
 STEP = 1e-5
+FIRST = 1e-4  # of differences of fourth order
 DIFFERENCES = 1e-6
 ROUNDING = 1e-12
 TAPPED = (
@@ -250,3 +251,29 @@ def test_weight_gradients_of_single_steps(float64, name, reverse):
     )
     assert_close(norms, jnp.sqrt((formed**2).sum((2, 3))), ROUNDING)
     assert_close(gradients[name]["kernel"], formed.sum((0, 1)), ROUNDING)
+
+
+@pytest.mark.parametrize("name", ["elman", "gru_before", "lstm_everything"])
+def test_what_is_read_of_gates_and_values_has_a_derivative(float64, name):
+  """They are played back for all steps at once: against differences of a step."""
+  s = subject(name, jnp.float64)
+  xs = jax.random.normal(jax.random.key(3), s.xs.shape, s.xs.dtype)
+  measure = Measure(after=lambda stacked: (stacked.gates, stacked.values))
+  sinks = make_sinks(measure, s.cell, s.params, xs, s.carry, s.context)
+
+  def read(params):
+    def value(sinks):
+      given = dict(initial_carry=s.carry, context=s.context, taps=(measure, sinks))
+      return loss(*unroll(s.cell, params, xs, **given))
+
+    leaves = jax.tree.leaves(jax.grad(value)(sinks).after)
+    return sum((leaf**2).sum() for leaf in leaves)
+
+  flat, whole = ravel_pytree(s.params)
+  direction = jax.random.normal(jax.random.key(4), flat.shape, flat.dtype)
+  found = ravel_pytree(unoptimised(jax.grad(read))(s.params))[0] @ direction
+  value = unoptimised(lambda step: read(whole(flat + step * direction)))
+  near, far = (value(h) - value(-h) for h in (FIRST, 2 * FIRST))
+  # Of fourth order: what is left of a curved function is below the tolerance.
+  wanted = (8 * near - far) / (12 * FIRST)
+  np.testing.assert_allclose(found, wanted, rtol=DIFFERENCES)

@@ -100,6 +100,30 @@ def gradient(s, reverse, optional, **options):
   return jax.value_and_grad(value, (0, 1, 2, 3), has_aux=True)(*arguments)
 
 
+@pytest.mark.parametrize("length", range(1, TIME))
+def test_backward_a_padded_example_is_the_example_alone(float64, length):
+  """Its chunks are counted from its first position; padding is processed first."""
+  s = subject("lstm_everything", jnp.float64)
+  xs = jax.random.normal(jax.random.key(5), s.xs.shape, s.xs.dtype)
+
+  def value(params, xs, carry, lengths):
+    found = unroll(
+      s.cell,
+      params,
+      xs,
+      initial_carry=carry,
+      lengths=lengths,
+      reverse=True,
+      truncation=(2, 3),
+    )
+    return loss(found[0], found[1][:length])
+
+  alone = (s.params, xs[:length], s.carry, None)
+  padded = (s.params, xs, s.carry, jnp.full((BATCH,), length))
+  differentiated = unoptimised(jax.value_and_grad(value, (0, 2)))
+  assert_close(differentiated(*padded), differentiated(*alone), 1e-12)
+
+
 @both_ways
 @pytest.mark.parametrize("name", SOME)
 def test_the_gradient_is_that_of_loops_cut_by_hand(float64, name, reverse):
