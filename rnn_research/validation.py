@@ -22,6 +22,7 @@ AT_LEAST = {
   "seed": 0,
   "model.hidden": 1,
   "model.layers": 1,
+  "model.init.drive": 0,
   "optimizer.clip_bound": 0,
   "optimizer.singular_bound": 0,
   "regularizer.omega": 0,
@@ -205,15 +206,17 @@ def _validate_critical(model: ModelConfig) -> None:
         "set it to 0, or model.init.recurrent=critical",
       )
     return
-  if init.drive < 0:
-    raise ConfigError(
-      "model.init.drive", f"{init.drive} is no variance", "use at least 0"
-    )
-  if model.cell != "rnn" or options.activation == "relu" or options.layer_norm:
+  plain = {wrapper.partition(":")[0] for wrapper in model.wrappers} <= {"residual"}
+  if (
+    model.cell != "rnn"
+    or not plain
+    or options.activation == "relu"
+    or options.layer_norm
+  ):
     raise ConfigError(
       "model.init.recurrent",
       "critical is known for tanh units alone",
-      "set model.cell=rnn with tanh and no layer_norm, or another scheme",
+      "set model.cell=rnn with tanh, no layer_norm, no wrapper, or another scheme",
     )
 
 

@@ -129,6 +129,17 @@ def test_page_computes_the_declared_comparisons(page, study_path):
   assert "solved 4 of 4 against 1 of 4: difference 75%" in page
 
 
+def test_a_comparison_that_is_missing_counts_in_the_family(study_path):
+  """Its run may come yet, and no p may grow by that."""
+  study = read_study(study_path)
+  first, second = study.protocol["comparisons"]
+  missing = second | {"arms": [second["arms"][0], "nobody"]}
+  protocol = study.protocol | {"comparisons": [first, missing]}
+  found, without = comparisons.compare(study._replace(protocol=protocol))
+  assert np.isnan(without.p) and np.isnan(without.adjusted)
+  assert found.adjusted == pytest.approx(min(1, 2 * found.p))
+
+
 def test_page_is_self_contained_and_its_text_is_text(study_path):
   source = (study_path / "report.html").read_text()
   links = re.findall(r"(?:src|href)=[\"']([^\"']*)", source)

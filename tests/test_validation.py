@@ -57,6 +57,7 @@ GOOD = [
   {"flossing.weight": 0.1, "flossing.examples": 32, "flossing.horizon": 55},
 ]
 
+CRITICAL = {"model.init.recurrent": "critical"}
 # The changes, and the field that the error names: the last of them.
 BAD = [
   {"seeds": 0},
@@ -118,6 +119,7 @@ BAD = [
   {"optimizer.learning_rate": 0.0},
   {"optimizer.learning_rate": float("inf")},
   {"optimizer.clip_bound": -1.0},
+  {"model.cell": "rnn", "model.wrappers": ("zoneout:0.1",), **CRITICAL},
   {"optimizer.clip_bound": 1e-46},
   {"optimizer.learning_rate": 1e39},
   {"model.init.gain": 10**40},

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from rnn_research.array_types import Array, Carry, Inputs, Lengths, Params, Resets
-from rnn_research.cells import Cell, Initial
+from rnn_research.cells import Cell, Initial, select
 from rnn_research.unroll import (
   Edit,
   Measure,
@@ -33,8 +33,8 @@ class LayerOutput(NamedTuple):
   """
 
   carry: Carry
-  ys: Float[Array, "time batch outputs"]
-  summary: Float[Array, "batch outputs"]
+  ys: Float[Array, "time batch *outputs"]
+  summary: Float[Array, "batch *outputs"]
 
 
 class Recurrent(nn.Module):
@@ -133,7 +133,7 @@ class Recurrent(nn.Module):
     )
     summary = self.cell.output(carry, xs[0] if self.reverse else summarise(xs, lengths))
     if lengths is not None:
-      summary = jnp.where((lengths > 0)[:, None], summary, 0)
+      summary = select(lengths > 0, summary, jnp.zeros_like(summary))
     return LayerOutput(carry, ys, summary)
 
   def _learned_carry(self, params: Params, x: Array) -> Carry:
@@ -200,11 +200,11 @@ def _has_noise(cell, params, xs) -> bool:
 
 
 def summarise(
-  ys: Float[Array, "time batch outputs"], lengths: Lengths | None
-) -> Float[Array, "batch outputs"]:
+  ys: Float[Array, "time batch *outputs"], lengths: Lengths | None
+) -> Float[Array, "batch *outputs"]:
   """The entry of the last valid step; zero where the length is 0."""
   if lengths is None:
     return ys[-1]
-  steps = jnp.arange(ys.shape[0])[:, None, None]
+  last = jnp.arange(ys.shape[0])[:, None] == lengths[None] - 1
   # A masked sum where a gather would do: it keeps any sharding of the batch.
-  return jnp.where(steps == lengths[None, :, None] - 1, ys, 0).sum(0)
+  return select(last, ys, jnp.zeros_like(ys)).sum(0)

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from rnn_research.array_types import Carry, Inputs, Lengths, Resets
-from rnn_research.cells import Cell, Initial
+from rnn_research.cells import Cell, Initial, select
 from rnn_research.models.bidirectional import Bidirectional
 from rnn_research.models.recurrent import LayerOutput, Recurrent, summarise
 from rnn_research.unroll import Edit, Measure
@@ -66,10 +66,14 @@ class Stacked(nn.Module):
   ) -> LayerOutput:
     """Runs all layers; arguments as in `Recurrent`, the carry one per layer."""
     if lengths is not None:
-      active = jnp.arange(xs.shape[0])[:, None, None] < lengths[None, :, None]
+      active = jnp.arange(xs.shape[0])[:, None] < lengths[None]
       # A sum with the input must not bring back what stands on the padding.
-      xs = jnp.where(active, xs, 0)
+      xs = select(active, xs, jnp.zeros_like(xs))
     summary = summarise(xs, lengths)
+    if self.bidirectional and self.merge == "concat":
+      # Each half of a summary stands where its direction ends.
+      half = xs.shape[-1] // 2
+      summary = jnp.concatenate([summary[..., :half], xs[0][..., half:]], axis=-1)
     before = initial_carry or (None,) * self.layers
     carries = []
     for n, carry in enumerate(before):

@@ -36,7 +36,7 @@ class Comparison(NamedTuple):
 
 
 def compare(study: Study) -> list[Comparison]:
-  """Every declared comparison, in order; Holm covers those that have a p."""
+  """Every declared comparison, in order; Holm covers all, p = 1 where none is known."""
   found = []
   for entry in study.protocol.get("comparisons", []):
     names = [*entry.get("arms", []), "?", "?"][:2]
@@ -55,10 +55,12 @@ def compare(study: Study) -> list[Comparison]:
         adjusted=np.nan,
       )
     )
-  known = [i for i, entry in enumerate(found) if np.isfinite(entry.p)]
-  for i, p in zip(known, holm([found[i].p for i in known]), strict=True):
-    found[i] = found[i]._replace(adjusted=p)
-  return found
+  # A run that is missing still counts: no p may grow when it is there.
+  declared = [entry.p if np.isfinite(entry.p) else 1.0 for entry in found]
+  return [
+    entry._replace(adjusted=p if np.isfinite(entry.p) else np.nan)
+    for entry, p in zip(found, holm(declared), strict=True)
+  ]
 
 
 def _measure(measure: str, pair: list[Arm | None], study: Study) -> tuple[str, float]:

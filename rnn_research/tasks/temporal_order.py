@@ -17,8 +17,9 @@ class TemporalOrder(Task):
 
   `length` L counts all steps. Symbols 0 and 1 are marked, 2 to 5 are
   distractors, all one-hot. One marked symbol stands at a step drawn from
-  [L/10, 2L/10), one from [5L/10, 6L/10), tenths rounded down. The target, read
-  after the last step, is first + 2 * second.
+  [L/10, 2L/10), one from [5L/10, 6L/10); where 10 doesn't divide L, a window
+  starts at its first bound rounded down and is L // 10 steps wide. The target,
+  read after the last step, is first + 2 * second.
 
   Example, L = 10: `3 1 5 2 2 0 4 3 5 2` has 1 at step 1 and 0 at step 5: class
   1.

@@ -42,7 +42,10 @@ class Trace:
   key: Any = None
 
   def run(self) -> tuple[Carry, Array]:
-    """Unrolls the cell again; (carry, ys) as the layer computed them."""
+    """Unrolls the cell again; (carry, ys) as the layer computed them in full precision.
+
+    A layer's `compute_dtype` is no part of a trace: what is diagnosed are its weights.
+    """
     return unroll(
       self.cell,
       self.params,

@@ -12,6 +12,10 @@ from rnn_research.cells import (
   GRU,
   LSTM,
 )
+from rnn_research.models.recurrent import Recurrent
+from rnn_research.models.stacked import Stacked
+from tests.laws.closeness import assert_close
+from tests.laws.subjects import ConvolutionalLSTM
 from tests.models.small_models import (
   BATCH,
   HIDDEN,
@@ -166,3 +170,28 @@ def test_long_sequences_run_in_segments_unless_told_otherwise(time, segmented):
 
   assert stored(-1) == stored(1 if segmented else 0)
   assert stored(1) < stored(0) / 10
+
+
+def test_features_of_any_rank_have_lengths():
+  """A padded video is the video alone."""
+  layer = Recurrent(cell=ConvolutionalLSTM(), hidden=4)
+  xs = jax.random.normal(jax.random.key(0), (5, 2, 7, 3))
+  lengths = jnp.array([5, 3])
+  variables = layer.init(jax.random.key(1), xs)
+  padded = layer.apply(variables, xs, lengths=lengths)
+  for example, length in enumerate(lengths):
+    alone = layer.apply(variables, xs[:length, example : example + 1])
+    assert_close(padded.summary[example], alone.summary[0], 1e-12)
+    assert_close(padded.ys[:length, example], alone.ys[:, 0], 1e-12)
+    assert not padded.ys[length:, example].any()
+
+
+def test_each_half_of_a_summary_has_the_input_of_its_own_end():
+  """With a residual connection around a first layer that is as wide as its input."""
+  stack = Stacked(cell=GRU(), hidden=2, layers=1, bidirectional=True, residual=True)
+  xs = jax.random.normal(jax.random.key(0), (6, 2, 4))
+  lengths = jnp.array([6, 4])
+  found = stack.apply(stack.init(jax.random.key(1), xs), xs, lengths=lengths)
+  for example, length in enumerate(lengths):
+    wanted = [found.ys[length - 1, example, :2], found.ys[0, example, 2:]]
+    assert_close(found.summary[example], jnp.concatenate(wanted), 1e-12)
