@@ -15,7 +15,8 @@ from rnn_research.config import Config, DataConfig, ModelConfig, TaskConfig
 from rnn_research.errors import ConfigError
 from rnn_research.problem import Form
 
-LEAST, MOST = 2.0**-126, 2.0**127  # normal sizes of float32, which trainings compute in
+# Normal sizes of float32, which trainings compute in.
+LEAST, MOST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
 
 AT_LEAST = {
   "seeds": 1,
