@@ -26,9 +26,6 @@ from rnn_research.errors import ConfigError, UserError
 flags.disclaim_key_flags()
 
 
-_SECTION = "correct the file: each section has a class of its own"
-
-
 class _ConfigFlag(flags.Flag):
   """`--config`, and whether a main can do without it."""
 
@@ -84,7 +81,9 @@ def finish(values: flags.FlagValues) -> None:
         holder = getattr(holder, parent)
       if not dataclasses.is_dataclass(holder):
         raise ConfigError(
-          f"config.{path}", f"the file sets {'.'.join(parents)} to {holder!r}", _SECTION
+          f"config.{path}",
+          f"the file sets {'.'.join(parents)} to {holder!r}",
+          "correct the file: each section has a class of its own",
         )
       setattr(holder, name, flag.value)
 

@@ -24,17 +24,18 @@ KNOWS = {
   "validation": BASE | {"cells", "data", "tasks"},
   "cells": BASE,
   "lanes": {"array_types", "one_function"},
+  "lock": set(),
   "norms": {"array_types", "lanes"},
   "one_function": set(),
   "unroll": BASE | {"cells", "norms", "one_function"},
   "models": BASE | {"cells", "unroll"},
   "diagnostics": BASE | {"cells", "norms", "unroll"},
   "tasks": BASE,
-  "data": BASE | {"command"},
+  "data": BASE | {"command", "lock"},
   "report": BASE,
   "training": BASE
-  | {"cells", "data", "diagnostics", "lanes", "models", "norms", "one_function"}
-  | {"tasks", "unroll", "validation"},
+  | {"cells", "data", "diagnostics", "lanes", "lock", "models", "norms"}
+  | {"one_function", "tasks", "unroll", "validation"},
   "verdict": BASE
   | {"cells", "diagnostics", "models", "tasks", "training", "unroll", "validation"},
   "study": BASE | {"report", "training", "validation"},
@@ -46,6 +47,7 @@ NUMERICAL = set(KNOWS) - {
   "config",
   "config_flags",
   "errors",
+  "lock",
   "report",
   "study",
   "validation",

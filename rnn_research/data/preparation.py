@@ -1,16 +1,15 @@
 """Writes a data set to disk, once, whoever asks first."""
 
 import contextlib
-import fcntl
 import io
-import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from rnn_research.data.catalogue import find, is_prepared
 from rnn_research.errors import ConfigError
+from rnn_research.lock import alone
 
 
 def prepare(
@@ -33,7 +32,8 @@ def prepare(
   entry = find(name, "dataset")
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder / f".{name}.lock", say):
+    waiting = "waiting for another process that prepares the same data set"
+    with alone(folder / f".{name}.lock", taken=lambda: say(waiting)):
       builder = entry.builder(str(folder))
       if is_prepared(builder):
         say(f"{name}: already prepared in {builder.data_dir}")
@@ -58,18 +58,3 @@ def _write(builder: Any) -> None:
     contextlib.redirect_stderr(io.StringIO()),
   ):
     builder.download_and_prepare(download_dir=downloads)
-
-
-@contextlib.contextmanager
-def _only_one(path: pathlib.Path, say: Callable[[str], None]) -> Iterator[None]:
-  """Holds a lock that the system gives back even if the process is killed."""
-  descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-  try:
-    try:
-      fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      say("waiting for another process that prepares the same data set")
-      fcntl.flock(descriptor, fcntl.LOCK_EX)
-    yield
-  finally:
-    os.close(descriptor)

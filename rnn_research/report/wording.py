@@ -64,7 +64,7 @@ def portion(decades: float) -> str:
   """A log10 gain as the part of a gradient that is left: `1/80,000`.
 
   Two significant digits; `all` within 5% of 1, a factor above it, a whole power
-  of ten past a billionth.
+  of ten past a billion and a billionth.
   """
   if not math.isfinite(decades):
     return NONE

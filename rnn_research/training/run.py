@@ -25,7 +25,6 @@ from rnn_research.training.event_files import EventFiles
 from rnn_research.training.exponents import compile_exponents
 from rnn_research.training.flossing import compile_flossing
 from rnn_research.training.inspection import compile_inspect, inspection_batch
-from rnn_research.training.lock import alone
 from rnn_research.training.optimizer import make_hyper
 from rnn_research.training.placement import place_seeds, place_shared
 from rnn_research.training.program import Program
@@ -91,7 +90,7 @@ class Run:
       CheckpointMismatch: its newest checkpoint can't be gone on from.
     """
     try:
-      with alone(self.directory.path):
+      with self.directory.alone():
         return self._train_alone(stop)
     finally:
       self.source.close()
@@ -121,7 +120,7 @@ class Run:
       state = checkpoints.restore(step, state, self.source.iterator)
       self._seconds = (self.directory.status() or {}).get("seconds", 0.0)
     self.directory.cut_back(step or -1)  # step 0 is recorded anew
-    self._solved, evaluated = nothing_solved(config.seeds), 0
+    self._solved, evaluated = nothing_solved(config.seeds), None
     for row in self.directory.rows():
       if "eval/error" in row:
         evaluated = row["step"]
@@ -140,9 +139,8 @@ class Run:
     intervals = intervals_per_dispatch(config, step)
     stride = intervals * config.train.log_every
     advance = compile_advance(program, config.train.log_every, intervals)
-    stopped, done = False, step >= config.train.steps
-    if step and evaluated == step:
-      done = done or self._settled(self._solved, state.diverged_at)
+    settled = evaluated == step and self._settled(self._solved, state.diverged_at)
+    stopped, done = False, step >= config.train.steps or settled
     if step and done:
       # It was stopped behind its last checkpoint, before it could say that it ended.
       evaluate = compile_evaluate(program)

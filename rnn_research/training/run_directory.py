@@ -9,6 +9,7 @@ tensorboard/        the scalars once more, for its viewer
 checkpoints/        what `--resume` goes on from
 """
 
+import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
@@ -25,6 +26,7 @@ import numpy as np
 
 from rnn_research.config import Config
 from rnn_research.errors import CheckpointMismatch, WorkdirError
+from rnn_research.lock import alone
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
 RESUME = ("auto", "never", "must")
@@ -111,7 +113,7 @@ class RunDirectory:
     file = self.path / "config.json"
     try:
       self.path.mkdir(parents=True, exist_ok=True)
-      holds = _read_object(file) if file.exists() else None
+      holds = _object(file, _read(file)) if file.exists() else None
     except OSError as error:
       raise WorkdirError(
         "--workdir", f"{path} can't be used ({error})", "choose another folder"
@@ -143,10 +145,26 @@ class RunDirectory:
         "--workdir", f"{path} can't be written ({error})", "choose another folder"
       ) from error
 
+  def alone(self) -> contextlib.AbstractContextManager[None]:
+    """Held by the process that trains here.
+
+    Raises:
+      WorkdirError: another one holds it.
+    """
+
+    def taken():
+      raise WorkdirError(
+        "--workdir",
+        f"another process is training in {self.path}",
+        "wait for its end, or choose another folder",
+      )
+
+    return alone(self.path / ".lock", taken)
+
   def status(self) -> dict[str, Any] | None:
     """What the run last said of itself."""
     file = self.path / "status.json"
-    return _read_object(file) if file.exists() else None
+    return _object(file, _read(file)) if file.exists() else None
 
   def write_status(self, status: dict[str, Any]) -> None:
     """Says how far the run is."""
@@ -156,7 +174,7 @@ class RunDirectory:
     """Says where the run began; a resumed run keeps the first and adds itself."""
     file = self.path / "environment.json"
     if file.exists():
-      first = _read_object(file)
+      first = _object(file, _read(file))
       first.setdefault("resumed", []).append(environment)
       environment = first
     write_json(file, environment)
@@ -172,11 +190,8 @@ class RunDirectory:
     if not file.exists():
       return []
     # A process killed while it wrote leaves a piece of a line.
-    try:
-      whole, _, _ = file.read_text().rpartition("\n")
-      return [json.loads(line) for line in whole.splitlines()]
-    except (OSError, ValueError) as error:
-      raise _unreadable(file, error) from error
+    whole, _, _ = _read(file).rpartition("\n")
+    return [_object(file, line) for line in whole.splitlines()]
 
   def write_arrays(self, name: str, step: int, arrays: Mapping[str, Any]) -> None:
     """Writes `arrays/NAME/STEP.npz`."""
@@ -194,11 +209,18 @@ class RunDirectory:
         file.unlink()
 
 
-def _read_object(file: pathlib.Path) -> dict[str, Any]:
-  """The object that a JSON file holds."""
+def _read(file: pathlib.Path) -> str:
   try:
-    content = json.loads(file.read_text())
+    return file.read_text()
   except (OSError, ValueError) as error:
+    raise _unreadable(file, error) from error
+
+
+def _object(file: pathlib.Path, text: str) -> dict[str, Any]:
+  """The JSON object that a file, or a line of one, holds."""
+  try:
+    content = json.loads(text)
+  except ValueError as error:
     raise _unreadable(file, error) from error
   if not isinstance(content, dict):
     raise _unreadable(file, "it is no JSON object")

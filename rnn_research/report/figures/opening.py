@@ -67,7 +67,7 @@ def loss_series(arm: Arm) -> Series:
 
 def draw(study: Study) -> Picture | None:
   """Small multiples, an arm a column: gain above, loss below."""
-  arms = [arm for arm in headline_arms(study) if _gain(arm).drawn.steps.size]
+  arms = [arm for arm in headline_arms(study) if _gain(arm).series.steps.size]
   if not arms:
     return None
   figure = Figure(figsize=(style.WIDTH, 4.3), layout="constrained")
