@@ -1,13 +1,14 @@
 """The way of every study from its plan to its page, and the flags that it needs."""
 
 import pathlib
-import signal
 import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from absl import flags, logging
+from absl import logging
 
+from experiments.cpu_devices import CPU_DEVICES
+from experiments.preemption import PREEMPTED, watch
 from experiments.workdir import WORKDIR
 from rnn_research import report
 from rnn_research.report import verdict
@@ -15,15 +16,6 @@ from rnn_research.study import Arm, Plan, freeze, run_arms
 from rnn_research.training.devices import set_up
 from rnn_research.training.run_directory import write_json
 from rnn_research.verdict import diagnose, open_run
-
-_CPU_DEVICES = flags.DEFINE_integer(
-  "cpu_devices",
-  0,
-  "Devices that the CPU is split into; 0 is one a core.",
-  lower_bound=0,
-)
-
-PREEMPTED = 75
 
 
 def conduct(
@@ -41,20 +33,19 @@ def conduct(
   Returns:
     The exit code: 0, or `PREEMPTED` after a SIGTERM, and the same command goes on.
   """
-  set_up(_CPU_DEVICES.value)
-  stopping = []
-  signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
+  set_up(CPU_DEVICES.value)
+  stopping = watch()
   folder = pathlib.Path(WORKDIR.value)
   measured = None if baseline is None else baseline()
   freeze(folder, plan)
   if measured is not None:
     write_json(folder / "baseline.json", measured)
-  if not run_arms(folder, plan.arms, stop=lambda: bool(stopping)):
+  if not run_arms(folder, plan.arms, stop=stopping):
     logging.info("stopped; the same command goes on")
     return PREEMPTED
   arms = [arm for arm in plan.arms if arm.group in judged]
   for number, arm in enumerate(arms, 1):
-    if stopping:
+    if stopping():
       logging.info("stopped; the same command goes on")
       return PREEMPTED
     seconds = _judge(arm, folder)

@@ -9,13 +9,14 @@ goes on where it was stopped; with all runs there, only the table is written ane
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from absl import logging
 
 from experiments import confusion_table
 from experiments.planted_faults import FAULTS, planted
+from experiments.preemption import PREEMPTED, watch
 from experiments.workdir import WORKDIR
 from rnn_research import command
 from rnn_research.config import (
@@ -152,8 +153,12 @@ def cases() -> Iterator[Case]:
         yield from of(kind, program, variant)
 
 
-def train(folder: pathlib.Path) -> None:
-  """Trains and measures every case that isn't there yet."""
+def train(folder: pathlib.Path, stop: Callable[[], bool]) -> bool:
+  """Trains and measures every case that isn't there yet.
+
+  Returns:
+    Whether all are; False where `stop` said to leave.
+  """
   listed = list(cases())
   # A block a kind: entering one drops what was compiled for the last.
   for kind in {case.kind: None for case in listed}:
@@ -161,21 +166,28 @@ def train(folder: pathlib.Path) -> None:
     with planted(kind) if kind in FAULTS else contextlib.nullcontext():
       for case in own:
         path = folder / case.split / case.name
-        start(case.config, str(path), name=f"{case.split} {case.name}").train()
+        run = start(case.config, str(path), name=f"{case.split} {case.name}")
+        if run.train(stop=stop)["state"] == "interrupted":
+          return False
     for case in own:
       path = folder / case.split / case.name
+      if stop():
+        return False
       if not (path / FILE).exists():
         run = open_run(path)
         write_json(path / FILE, measure_ends(run) | {"tries": []})
         run.source.close()
     logging.info("%s: %d runs", kind, len(own))
+  return True
 
 
 def main(_):
   """Trains what is missing and writes the table."""
   set_up(1)
   folder = pathlib.Path(WORKDIR.value)
-  train(folder)
+  if not train(folder, watch()):
+    logging.info("stopped; the same command goes on")
+    return PREEMPTED
   splits = {
     split: confusion_table.judge(
       (case.kind, folder / split / case.name) for case in cases() if case.split == split

@@ -11,11 +11,12 @@ Exit codes: 0 written, 2 bad input, 75 preempted by SIGTERM while training.
 """
 
 import pathlib
-import signal
 
 from absl import flags, logging
 
 from experiments import flag_values
+from experiments.cpu_devices import CPU_DEVICES
+from experiments.preemption import PREEMPTED, watch
 from rnn_research import command
 from rnn_research.errors import UserError
 from rnn_research.report import verdict as page
@@ -28,14 +29,6 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run to train.")
 _RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
 flag_values.some("workdir")
 flag_values.some("run")
-_CPU_DEVICES = flags.DEFINE_integer(
-  "cpu_devices",
-  0,
-  "Devices that the CPU is split into; 0 is one a core.",
-  lower_bound=0,
-)
-
-PREEMPTED = 75
 
 
 def main(_):
@@ -49,12 +42,11 @@ def main(_):
       "neither one run to train nor one to read is named",
       "give --config and --workdir, or --run alone",
     )
-  set_up(_CPU_DEVICES.value)
+  set_up(CPU_DEVICES.value)
   folder = pathlib.Path(_RUN.value or _WORKDIR.value)
   if trained:
-    stopping = []
-    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
-    status = start(_CONFIG.value, str(folder)).train(stop=lambda: bool(stopping))
+    stopping = watch()
+    status = start(_CONFIG.value, str(folder)).train(stop=stopping)
     if status["state"] == "interrupted":
       logging.info("stopped at step %d; the same command goes on", status["step"])
       return PREEMPTED

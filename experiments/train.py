@@ -6,11 +6,11 @@ Exit codes: 0 finished (a diverged seed is a result), 2 bad input, 75 preempted 
 SIGTERM after saving; the same command goes on from there.
 """
 
-import signal
-
 from absl import flags, logging
 
 from experiments import flag_values
+from experiments.cpu_devices import CPU_DEVICES
+from experiments.preemption import PREEMPTED, watch
 from rnn_research import command
 from rnn_research.training.devices import set_up
 from rnn_research.training.start import RESUME, start
@@ -24,23 +24,14 @@ _RESUME = flags.DEFINE_enum(
   RESUME,
   "auto: go on with what the folder holds; never: it must be new; must: it must not.",
 )
-_CPU_DEVICES = flags.DEFINE_integer(
-  "cpu_devices",
-  0,
-  "Devices that the CPU is split into; 0 is one a core.",
-  lower_bound=0,
-)
-
-PREEMPTED = 75
 
 
 def main(_):
   """Trains, and says where the records are."""
-  set_up(_CPU_DEVICES.value)
-  stopping = []
-  signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
+  set_up(CPU_DEVICES.value)
+  stopping = watch()
   run = start(_CONFIG.value, _WORKDIR.value, _RESUME.value)
-  status = run.train(stop=lambda: bool(stopping))
+  status = run.train(stop=stopping)
   if status["state"] == "interrupted":
     logging.info("stopped at step %d; the same command goes on", status["step"])
     return PREEMPTED

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from experiments import confusion
 from experiments.confusion import SPLITS, cases
 from experiments.confusion_table import HEALTHY, RIGHT, Judged, matrix, rates
 from experiments.planted_faults import FAULTS
 from rnn_research.report.alarms import find_alarms
 from rnn_research.report.statistics import wilson_interval
 from rnn_research.validation import validate
+from tests.small_run import read_records
 from tests.test_alarms import FAULTS as BY_HAND
 from tests.test_alarms import healthy
 
@@ -57,3 +59,17 @@ def test_the_benchmark_is_large_and_its_halves_share_no_seed():
     seeds[case.split] |= set(own)
   assert not seeds["tuning"] & seeds["report"]
   assert len({(case.split, case.name) for case in listed}) == len(listed)
+
+
+def test_a_study_told_to_leave_goes_on_where_it_was(monkeypatch, tmp_path):
+  case = next(cases())
+  case.config.train.steps, case.config.train.eval_examples = 80, 50
+  case.config.train.test_examples = case.config.model.hidden = 8
+  monkeypatch.setattr(confusion, "cases", lambda: iter([case]))
+  monkeypatch.setattr(confusion, "measure_ends", lambda run: {})
+  folder = tmp_path / case.split / case.name
+  assert not confusion.train(tmp_path, stop=lambda: True)
+  assert read_records(folder).status["state"] == "interrupted"
+  assert confusion.train(tmp_path, stop=lambda: False)
+  assert read_records(folder).status["state"] == "finished"
+  assert (folder / confusion.FILE).exists()

@@ -12,6 +12,7 @@ from experiments import (
   depth_and_norm,
   gradient_flow,
   initialisation,
+  preemption,
 )
 from rnn_research.errors import ConfigError
 from rnn_research.report.study import read_study
@@ -115,7 +116,7 @@ def conducted(quickly, tmp_path, monkeypatch):
   monkeypatch.setattr(conduct, "set_up", lambda devices: None)
   handlers = []
   monkeypatch.setattr(
-    conduct.signal, "signal", lambda _, handler: handlers.append(handler)
+    preemption.signal, "signal", lambda _, handler: handlers.append(handler)
   )
   folder = tmp_path / "study"
   flagged = flagsaver.flagsaver(
@@ -139,7 +140,7 @@ def conducted(quickly, tmp_path, monkeypatch):
 
 def test_the_cheapest_study_goes_on_to_its_page(conducted):
   folder, first, second = conducted
-  assert (first, second) == (conduct.PREEMPTED, 0)
+  assert (first, second) == (preemption.PREEMPTED, 0)
   study = read_study(folder)
   assert study.sound and not study.faults
   assert [arm.run.state for arm in study.arms] == ["finished"] * 2
