@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from jaxtyping import Bool, Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num, Real
 
 from rnn_research.array_types import Array
 
@@ -63,7 +63,7 @@ class Batch(NamedTuple):
   events: Int[Array, "batch events"] | None = None
   resets: Bool[Array, "time batch"] | None = None
   decoder_inputs: Int[Array, "steps batch"] | None = None
-  context: Float[Array, "batch context"] | None = None
+  context: Real[Array, "batch context"] | None = None
 
 
 def example_axes(batch: Batch) -> Batch:

@@ -139,6 +139,9 @@ def test_like_torch_everything_is_uniform(name):
   assert is_uniform(params["input"]["kernel"], -bound, bound)
   for block in blocks(name, like="torch"):
     assert is_uniform(block, -bound, bound)
+  if name == "lstm":
+    projected = drawn(LSTM(projection=HIDDEN // 2), like="torch")
+    assert is_uniform(projected["projection"]["kernel"], -bound, bound)
   keys = jax.random.split(jax.random.key(1), 40)
   many = jax.vmap(lambda k: cell.init(k, 1, HIDDEN, Initial(like="torch")))(keys)
   bias = np.asarray(many["input"]["bias"])

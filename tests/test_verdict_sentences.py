@@ -120,3 +120,8 @@ def test_what_was_not_measured_is_said_so(tmp_path):
   assert "the longest lag at lag 19, since no step" in said["Gain"]
   for topic in ("Coherence", "Memory", "What to try"):
     assert said[topic].startswith("No number")
+  own = {"coherence": np.full(4, 0.1), "coherence_error": np.full(4, 1e-3)}
+  found = found._replace(final=found.final._replace(**own))
+  said = {topic: text for topic, text, _ in sentences(found)}
+  # The step before, which follows the zero state, has no part in the kernel.
+  assert "at lag 17, the longest with a state behind it" in said["Coherence"]

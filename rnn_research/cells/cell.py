@@ -65,6 +65,11 @@ def zero_carry(projection: Float[Array, "*batch columns"], size: int) -> Array:
   return jnp.zeros_like(wide[..., :size], dtype=dtype)
 
 
+def _promoted(leaf: Array) -> Array:
+  half = jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype.itemsize < 4
+  return leaf.astype(jnp.float32) if half else leaf
+
+
 class Joined(NamedTuple):
   """Gates of a product that meet those of the projection in a sum and nowhere else.
 
@@ -143,6 +148,17 @@ class Cell:
   def initial_carry(self, params: Params, projection: Projection) -> Carry:
     """The carry before the first step, shaped and placed like the data."""
     raise NotImplementedError
+
+  def first_carry(
+    self, params: Params, projection: Projection, given: Carry | None
+  ) -> Carry:
+    """The carry that a sequence begins with: the given one, or the cell's own.
+
+    Half precision is promoted, as in `zero_carry`.
+    """
+    if given is None:
+      return self.initial_carry(params, projection)
+    return given if self.opaque else jax.tree.map(_promoted, given)
 
   def noise(self, key: Key, time: int, projection: Projection) -> Any:
     """Random numbers of all steps, leading axis time; None if the cell has none."""

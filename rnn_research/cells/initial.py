@@ -138,6 +138,15 @@ class Initial:
           draw = critical_spread(self.drive) * draw
     return self.gain * draw
 
+  def projection_kernel(
+    self, key: Key, hidden: int, size: int
+  ) -> Float[Array, "hidden size"]:
+    """The LSTM's map from its memory to a smaller h; of the four, PyTorch has one."""
+    if self.like == "torch":
+      bound = hidden**-0.5
+      return jax.random.uniform(key, (hidden, size), float, -bound, bound)
+    return initializers.lecun_normal()(key, (hidden, size), float)
+
   def bias(
     self, key: Key, hidden: int, columns: int, vectors: int = 1
   ) -> Float[Array, "columns"]:

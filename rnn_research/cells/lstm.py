@@ -115,9 +115,8 @@ class LSTM(Cell):
       names = ("f", "o") if self.coupled else ("i", "f", "o")
       params["peephole"] = {name: zeros for name in names}
     if self.projection:
-      scale = jax.nn.initializers.lecun_normal()
-      shape = (size, self.projection)
-      params["projection"] = {"kernel": scale(k[3], shape, float)}
+      kernel = initial.projection_kernel(k[3], size, self.projection)
+      params["projection"] = {"kernel": kernel}
     return params
 
   def _biases(self, k, size, initial):

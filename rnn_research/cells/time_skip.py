@@ -34,7 +34,8 @@ class TimeSkip(Wrapper):
   A connection that skips k steps has weights of its own and is added before the
   nonlinearity, in all gates (Zhang et al. 2016, section 5; Lin et al. 1996): the
   shortest way from step t to t + n k is n steps long, a recurrent skip coefficient
-  of k. V is drawn like the inner cell's recurrent matrix. Before step k, h is 0.
+  of k. V is drawn like the inner cell's recurrent matrix; where that of a library has
+  a rule for each cell (Haiku), like its simplest one's. Before step k, h is 0.
 
   The carry holds k hidden states, so the lag gain is that of all of them.
 

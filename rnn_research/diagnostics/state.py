@@ -123,9 +123,7 @@ def drive(trace: Trace) -> tuple[Carry, Drive]:
   project = functools.partial(cell.project, trace.params["input"])
   projections = jax.vmap(project)(xs)
   first = jax.tree.map(lambda leaf: leaf[0], projections)
-  initial = trace.initial_carry
-  if initial is None:
-    initial = cell.initial_carry(trace.params, first)
+  initial = cell.first_carry(trace.params, first, trace.initial_carry)
   noise = None if trace.key is None else cell.noise(trace.key, time, first)
   rows = _Row(projections, active, resets, noise)
   if trace.reverse:

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from rnn_research.array_types import Array, Carry, Inputs, Key, Lengths, Params
 from rnn_research.models.initial_carry import InitialCarry
@@ -46,7 +46,7 @@ class Generator(nn.Module):
     carry = self.begin(batch.context)
     return self.read(batch.inputs, carry, batch.lengths, train)[1]
 
-  def begin(self, context: Float[Array, "batch context"]) -> tuple[Carry, ...]:
+  def begin(self, context: Real[Array, "batch context"]) -> tuple[Carry, ...]:
     """The carry of each layer before the first step."""
     return self.condition(context)
 
@@ -64,7 +64,7 @@ class Generator(nn.Module):
   def generate(
     self,
     params: Params,
-    context: Float[Array, "batch context"],
+    context: Real[Array, "batch context"],
     steps: int,
     key: Key | None = None,
   ) -> tuple[Float[Array, "time batch outputs"], Float[Array, "time batch outputs"]]:
@@ -97,7 +97,8 @@ class Generator(nn.Module):
       return (carry, written), (written[0], outputs[0])
 
     carry = self.apply(variables, context, method="begin")
-    first = jnp.zeros_like(context, shape=(1, context.shape[0], self.output_size))
+    shape = (1, len(context), self.output_size)
+    first = jnp.zeros_like(context, float, shape=shape)  # a context may be integers
     keys = None if key is None else jax.random.split(key, steps)
     return lax.scan(body, (carry, first), keys, length=steps)[1]
 

@@ -2,7 +2,7 @@
 
 import flax.linen as nn
 import jax
-from jaxtyping import Float
+from jaxtyping import Real
 
 from rnn_research.array_types import Array, Carry
 from rnn_research.cells import Cell
@@ -24,7 +24,7 @@ class InitialCarry(nn.Module):
   layers: int
 
   @nn.compact
-  def __call__(self, context: Float[Array, "batch context"]) -> tuple[Carry, ...]:
+  def __call__(self, context: Real[Array, "batch context"]) -> tuple[Carry, ...]:
     """One carry per layer."""
     carry = jax.eval_shape(self._carry)
     leaves, tree = jax.tree_util.tree_flatten_with_path(carry)

@@ -35,8 +35,9 @@ def balanced_segments(time: int, levels: int = 1) -> tuple[int, ...]:
 
   Args:
     time: T, at least 1.
-    levels: L; 0 has no segments.
+    levels: L; 0 has no segments, and more than T can be halved do nothing.
   """
+  levels = min(levels, time.bit_length() - 1)
   turns = time ** (1 / (levels + 1))
   return tuple(math.ceil(time / turns**level) for level in range(1, levels + 1))
 

@@ -31,9 +31,7 @@ def step(
   """
   params = rounded_weights(cell, params, compute_dtype)
   projection = cell.project(params["input"], x)
-  if carry is None:
-    carry = cell.initial_carry(params, projection)
-
+  carry = cell.first_carry(params, projection, carry)
   vectors = as_rows(cell.vectors(params), x.ndim)
   carry, _ = cell.step(
     multiplying(cell, params), vectors, carry, projection, None, context

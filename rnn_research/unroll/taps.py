@@ -112,9 +112,7 @@ def make_sinks(
 
   def read(params, x, initial_carry, context):
     projection = cell.project(params["input"], x)
-    carry = initial_carry
-    if carry is None:
-      carry = cell.initial_carry(params, projection)
+    carry = cell.first_carry(params, projection, initial_carry)
     operations = dict(cell.products)
     values, results, probes = {}, {}, {}
 

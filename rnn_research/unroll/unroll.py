@@ -45,7 +45,7 @@ def unroll(
       still and the output is zero; padded inputs may hold anything, NaN included.
     resets: True where a step begins from the initial carry. Under `reverse` a
       sequence ends where the next begins, so resets[t + 1] acts at step t.
-    initial_carry: None is the cell's own.
+    initial_carry: None is the cell's own; half precision is promoted.
     reverse: from the last valid step to the first; outputs stay in input order, so
       the summary of a backward pass is the output at position 0.
     key: of the cell's noise; None asks for its expectation.
@@ -90,8 +90,7 @@ def unroll(
     resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
   weights = rounded_weights(cell, params, compute_dtype)
   first = cell.project(weights["input"], xs[0])
-  if initial_carry is None:
-    initial_carry = cell.initial_carry(params, first)
+  initial_carry = cell.first_carry(params, first, initial_carry)
   noise = None if key is None else cell.noise(key, time, first)
 
   if taps is not None and adjoint != "fused":

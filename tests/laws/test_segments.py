@@ -104,6 +104,11 @@ def test_balanced_segments_shrink_level_by_level(time, levels):
     assert outer / inner <= turns + 1
 
 
+def test_more_levels_than_halvings_do_nothing():
+  assert balanced_segments(999, 10**9) == balanced_segments(999, 9)
+  assert len(balanced_segments(999, 9)) == 9
+
+
 def test_a_segment_of_no_steps_is_refused():
   s = subject("elman", jnp.float32)
   with pytest.raises(ValueError, match="segments"):

@@ -69,6 +69,10 @@ def test_generation_equals_teacher_forcing_and_steps_by_hand(cell, loss):
   written, outputs = generate(params, batch.context, TIME)
   shifted = jnp.concatenate([jnp.zeros_like(written[:1]), written[:-1]])
   close(run(model, params, batch._replace(inputs=shifted)), outputs)
+  counts = batch.context.astype(int)
+  with jax.numpy_dtype_promotion("standard"):
+    counted = generate(params, counts, TIME)
+  close(counted, generate(params, counts.astype(float), TIME))
 
   kind, carry_type = {"rnn": (Elman(), HiddenCarry), "lstm": (LSTM(), MemoryCarry)}[
     cell

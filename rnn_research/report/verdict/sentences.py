@@ -152,10 +152,10 @@ def coherence(found: Diagnosis) -> Sentence:
   parts = []
   if any(np.isfinite(moment.coherence).any() for _, moment in ends):
     values = [_agreement(m.coherence, m.coherence_error, w) for w, m in ends]
-    which = "the first event's" if found.gain.known else "the longest"
+    which = _lag_of_the_kernel(found)
     parts.append(
       f"{' and '.join(values)}: how far examples agree on the recurrent kernel's"
-      f" gradient at {which} lag (1: all agree, 0: noise)"
+      f" gradient at {which} (1: all agree, 0: noise)"
     )
   if any(np.isfinite(moment.share).any() for _, moment in ends):
     values = [_agreement(m.share, m.error, w) for w, m in ends]
@@ -175,6 +175,15 @@ def coherence(found: Diagnosis) -> Sentence:
     "that what agrees is enough to learn from: a small share adds up over steps, a"
     " large one may concern what is already known.",
   )
+
+
+def _lag_of_the_kernel(found: Diagnosis) -> str:
+  if found.gain.known:
+    return "the first event's lag"
+  # The kernel of the first step multiplies the initial carry, which tells nothing.
+  lag = found.gain.lag - 2
+  which = "the longest with a state behind it"
+  return f"lag {lag:.0f}, {which}" if np.isfinite(lag) else f"the lag that is {which}"
 
 
 def _agreement(values: np.ndarray, errors: np.ndarray, when: str) -> str:
