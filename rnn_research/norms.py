@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 
 from rnn_research.array_types import Array, Params, Scalar
 from rnn_research.lanes import total
+from rnn_research.one_function import one_function
 
 # Entries from which single precision is tried first: short rows are added up in half
 # the time, and whether that was right is a decision that has to be paid for.
@@ -137,30 +138,35 @@ def _is_large(leaf: Array) -> bool:
 
 
 def _by_singles(stacks: list[Array]) -> list[Array]:
-  """In single precision where no square of any is lost, else all in double.
-
-  The ends of the first axis are doubles in any case: the state that a sequence begins
-  with is zero in every example, and would decide for all.
-  """
+  """In single precision where no square of any is lost, else all in double."""
   if not stacks:
     return []
   squares = [jnp.square(stack).sum(-1) for stack in stacks]
-  inner = [sums[1:-1] for sums in squares]
-
-  def whole():
-    return [
-      _with_ends(_by_doubles(stack[:1]), jnp.sqrt(sums), _by_doubles(stack[-1:]))
-      for stack, sums in zip(stacks, squares, strict=True)
-    ]
-
-  safe = jnp.stack([_safe(sums).all() for sums in inner]).all()
-  return lax.cond(safe, whole, lambda: [_by_doubles(stack) for stack in stacks])
+  ends = [_ends(stack) for stack in stacks]
+  return lax.cond(
+    one_function(_all_safe, squares, ends),
+    lambda: [jnp.sqrt(sums) for sums in squares],
+    lambda: [_by_doubles(stack) for stack in stacks],
+  )
 
 
-def _with_ends(first, rows, last):
-  # Chosen and not joined: what is joined is computed entry by entry.
-  index = lax.broadcasted_iota("int32", rows.shape, 0)
-  return jnp.where(index == 0, first, jnp.where(index == len(rows) - 1, last, rows))
+def _all_safe(squares: list[Array], ends: list[Array]) -> Bool[Array, ""]:
+  """Whether no sum of squares lost a part that counts.
+
+  Zero says that it did, but for rows of nothing else. Those are looked for at the ends
+  of the first axis alone, which costs next to nothing: the state that a sequence begins
+  with is zero in every example, and would decide for all.
+  """
+
+  def safe(sums, rows):
+    zero = (rows == 0).all(-1)
+    return _safe(sums[1:-1]).all() & (_safe(_ends(sums)) | zero).all()
+
+  return jnp.stack([safe(*pair) for pair in zip(squares, ends, strict=True)]).all()
+
+
+def _ends(stack: Array) -> Array:
+  return jnp.stack([stack[0], stack[-1]])
 
 
 def _by_doubles(flat: Float[Array, "*kept entries"]) -> Float[Array, "*kept"]:

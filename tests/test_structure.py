@@ -25,7 +25,7 @@ KNOWS = {
   "cells": BASE,
   "lanes": {"array_types", "one_function"},
   "lock": set(),
-  "norms": {"array_types", "lanes"},
+  "norms": {"array_types", "lanes", "one_function"},
   "one_function": set(),
   "unroll": BASE | {"cells", "norms", "one_function"},
   "models": BASE | {"cells", "unroll"},
