@@ -59,6 +59,12 @@ def _gatewise(draw: Callable[..., Array], key, rows, hidden, gates) -> Array:
   return jnp.concatenate(blocks, axis=1)
 
 
+def _torch(key: Key, shape: tuple[int, int], hidden: int) -> Array:
+  """Uniform in +-1/sqrt(hidden), whatever it is of (PyTorch)."""
+  bound = hidden**-0.5
+  return jax.random.uniform(key, shape, float, -bound, bound)
+
+
 def _truncated(key: Key, shape: tuple[int, int], fan_in: int) -> Array:
   """Normal cut at two standard deviations, not rescaled for the cut (Haiku)."""
   draw = jax.random.truncated_normal(key, -2.0, 2.0, shape, float)
@@ -97,8 +103,7 @@ class Initial:
     shape = (inputs, gates * hidden)
     match self.like:
       case "torch":
-        bound = hidden**-0.5
-        draw = jax.random.uniform(key, shape, float, -bound, bound)
+        draw = _torch(key, shape, hidden)
       case "keras":
         draw = initializers.glorot_uniform()(key, shape, float)
       case "haiku" if family == "lstm":  # one matrix over [x; h]: joint fan-in
@@ -119,8 +124,7 @@ class Initial:
     shape = (rows, gates * hidden)
     match self.like:
       case "torch":
-        bound = hidden**-0.5
-        draw = jax.random.uniform(key, shape, float, -bound, bound)
+        draw = _torch(key, shape, hidden)
       case "keras":  # orthogonal as one fused matrix
         draw = orthogonal(key, shape)
       case "flax":
@@ -143,8 +147,7 @@ class Initial:
   ) -> Float[Array, "hidden size"]:
     """The LSTM's map from its memory to a smaller h; of the four, PyTorch has one."""
     if self.like == "torch":
-      bound = hidden**-0.5
-      return jax.random.uniform(key, (hidden, size), float, -bound, bound)
+      return _torch(key, (hidden, size), hidden)
     return initializers.lecun_normal()(key, (hidden, size), float)
 
   def bias(
@@ -153,9 +156,7 @@ class Initial:
     """A bias that stands for `vectors` of a library that keeps input and hidden's."""
     if self.like != "torch":
       return jnp.zeros((columns,), float)
-    bound = hidden**-0.5
-    shape = (vectors, columns)
-    return jax.random.uniform(key, shape, float, -bound, bound).sum(0)
+    return _torch(key, (vectors, columns), hidden).sum(0)
 
   def forget_offset(self) -> float:
     """What is added to the bias of a forget gate."""
