@@ -18,5 +18,7 @@ unoptimised = functools.partial(
   compiler_options={
     "xla_backend_optimization_level": 0,
     "xla_llvm_disable_expensive_passes": True,
+    # Half of what is left: a compiler of its own for each kernel, built up anew.
+    "xla_cpu_use_fusion_emitters": False,
   },
 )
