@@ -112,10 +112,18 @@ def test_the_state_is_donated_and_nothing_compiled_twice(
   ],
 )
 def test_a_draw_and_the_end_of_a_plain_step_are_one_function_each(changes, tmp_path):
-  """In a logged step only the draw is."""
+  """In a logged step only the draw is, if a layer is read."""
   run, state = prepare(tmp_path, changes | {"model.hidden": 50})
   text = compile_advance(run.program, 3, 1).lower(state, None).as_text()
   assert text.count("xla_cpu_small_call") == 3
+
+
+def test_the_end_of_a_logged_step_that_reads_no_layer_is_one_function(tmp_path):
+  nothing = ("adjoint", "saturation", "weights")
+  changes = {f"diagnostics.{name}": False for name in nothing} | {"model.hidden": 50}
+  run, state = prepare(tmp_path, changes)
+  text = compile_advance(run.program, 3, 1).lower(state, None).as_text()
+  assert text.count("xla_cpu_small_call") == 4
 
 
 def collectives(text):

@@ -81,10 +81,11 @@ def logged_step(
       layer: layer_reading(reading, found.traces[layer].lengths)
       for layer, reading in found.readings.items()
     }
-  # Not one function here: its kernels run beside those that read the layers.
-  new, ledger, by_leaf = _end(
-    program, _cells(found), state, found.gradient, found.loss, found.tally
-  )
+  end = functools.partial(_end, program, _cells(found))
+  arguments = state, found.gradient, found.loss, found.tally
+  # Not one function beside a reading: its kernels run with those that read the layers.
+  ended = end(*arguments) if layers else one_function(end, *arguments)
+  new, ledger, by_leaf = ended
   named = {key: ByLeaf.of(state.params, numbers) for key, numbers in by_leaf.items()}
   return new, ledger, Detail(**named, layers=layers, omega=found.omega)
 
