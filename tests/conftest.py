@@ -1,5 +1,6 @@
 """A strict JAX for every test: no silent broadcasting, no silent promotion."""
 
+import contextlib
 import os
 import pathlib
 
@@ -48,3 +49,24 @@ def float64():
 def key():
   """A typed random key; tests that need several split it."""
   return jax.random.key(0)
+
+
+@contextlib.contextmanager
+def _quick_compilation():
+  jax.config.update("jax_disable_most_optimizations", True)
+  yield
+  jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def quickly():
+  """Compiles in half the time; what is computed is the same up to rounding."""
+  with _quick_compilation():
+    yield
+
+
+@pytest.fixture(scope="module")
+def quick_module():
+  """The same for a whole module and its fixtures: all it compares is compiled alike."""
+  with _quick_compilation():
+    yield

@@ -15,12 +15,7 @@ LOWER, UPPER = ("layer_0", "cell"), ("layer_1", "cell")
 FORWARD, LOSS, ADJOINT, GRADIENT, MOVE, FINE = range(6)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 def put(tree, path, seed, value):

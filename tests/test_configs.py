@@ -7,7 +7,6 @@ import pathlib
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 
@@ -37,14 +36,6 @@ def prepared(tmp_path_factory):
   for name in DATASETS:
     prepare(name, folder, io.StringIO().write)
   return folder
-
-
-@pytest.fixture
-def quickly():
-  """Compiles in half the time; what is computed is the same up to rounding."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
 
 
 @each_file

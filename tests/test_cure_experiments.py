@@ -2,7 +2,6 @@
 
 import json
 
-import jax
 import pytest
 from absl.testing import flagsaver
 
@@ -25,14 +24,6 @@ MODULES = {
   "depth_and_norm": depth_and_norm,
 }
 each_study = pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
-
-
-@pytest.fixture
-def quickly():
-  """Compiles in half the time; what is computed is the same up to rounding."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.mark.parametrize("tiny", [False, True])

@@ -2,7 +2,6 @@
 
 import io
 
-import jax
 import pytest
 
 from rnn_research.data.preparation import prepare
@@ -25,12 +24,7 @@ EVERY_STEP = CHANGES | {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time; both sides of every comparison alike."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,7 @@ from tests.small_run import initial_state, make_config
 TEST_SIZE = 360
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 def prepared_run(folder, changes):

@@ -24,12 +24,7 @@ FOLLOWED = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time; both sides of every comparison alike."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 def test_a_run_records_the_exponents_of_its_own_parameters(tmp_path):

@@ -33,11 +33,8 @@ def inspected(folder):
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-  """Compiled with little effort: what it computes is asked, not how fast."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield inspected(str(tmp_path_factory.mktemp("inspected")))
-  jax.config.update("jax_disable_most_optimizations", False)
+def found(quick_module, tmp_path_factory):
+  return inspected(str(tmp_path_factory.mktemp("inspected")))
 
 
 def test_sup_is_that_of_the_first_examples_at_two_events_and_the_longest_lag(found):

@@ -28,12 +28,7 @@ KEY = jax.random.key(3)
 measured = jax.jit(lyapunov_exponents, static_argnums=1)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 def driven(name, batch=2, **fields):

@@ -163,14 +163,6 @@ def test_a_trace_of_a_step_is_measured_like_that_of_a_cell(float64):
     np.testing.assert_allclose(got, right, rtol=1e-10, atol=1e-11)
 
 
-@pytest.fixture
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
 def test_a_diagnosis_is_made_of_them(float64, quickly, tmp_path):
   """What is asked for once is what the functions say one by one, and can be kept."""
   (step, params, carry, xs), (trace, head) = both("flax_gru")

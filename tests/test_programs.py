@@ -37,14 +37,6 @@ def compiled():
   jax.monitoring.unregister_event_duration_listener(listen)
 
 
-@pytest.fixture
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
 def prepare(folder, changes):
   """A run that doesn't train, and the state that it would begin with."""
   run = start(make_config(changes), str(folder))

@@ -20,12 +20,7 @@ SHAPES = [(1, 1), (8, 8), (40, 40), (5, 3), (3, 5)]
 project = jax.jit(bounded)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 def by_numpy(matrix, bound):

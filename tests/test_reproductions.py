@@ -26,14 +26,6 @@ TRAINED = [path for path in FILES if path.stem != "closed_form_rates"]
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
-@pytest.fixture
-def quickly():
-  """Compiles in half the time; what is computed is the same up to rounding."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
 @each_file
 def test_the_plan_is_valid_and_its_command_is_named(path):
   plan, _ = call(str(path), "get_plan")

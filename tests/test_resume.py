@@ -38,12 +38,7 @@ LAST = 12
 each_source = pytest.mark.parametrize("name", ["task", "digits"])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time; both sides of every comparison alike."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import itertools
 import json
 import shutil
 
-import jax
 import numpy as np
 import pytest
 
@@ -13,13 +12,7 @@ from rnn_research.training.run_directory import RunDirectory, jsonable
 from rnn_research.training.start import start
 from tests.small_run import make_config, read_records, saved_state, train
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 def test_what_is_not_finite_becomes_null_but_for_the_logarithm_of_zero():

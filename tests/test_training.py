@@ -21,13 +21,7 @@ from tests.small_run import (
   train,
 )
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time; both sides of every comparison alike."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 def first_dispatch(folder, changes):

@@ -17,12 +17,7 @@ KEY = jax.random.key(4)
 values = jax.jit(log_singular_values, static_argnums=(1, 3))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 @pytest.mark.parametrize("name, reverse", [("gru", False), ("lstm", True)])

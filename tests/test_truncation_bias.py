@@ -189,14 +189,6 @@ def test_overlapping_windows_have_no_taps():
 # The records
 
 
-@pytest.fixture
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
 FEW = {"seeds": 2, "train.steps": 4}
 
 

@@ -14,12 +14,7 @@ from tests.laws.subjects import SIZE, TIME, MinGRU, subject
 statistics = jax.jit(unit_statistics)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly():
-  """Compiles in half the time."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_module")
 
 
 def logit(p):

@@ -20,7 +20,7 @@ from tests.models.small_models import (
   streams,
 )
 
-pytestmark = pytest.mark.usefixtures("float64", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("float64", "quickly")
 
 
 @pytest.mark.parametrize("form", models.MODELS)

@@ -26,7 +26,7 @@ from tests.models.small_models import (
   run_cell,
 )
 
-pytestmark = pytest.mark.usefixtures("float64", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("float64", "quickly")
 
 
 def test_decoding_equals_teacher_forcing_on_its_own_tokens():

@@ -34,7 +34,7 @@ from tests.models.small_models import (
   run_layer,
 )
 
-pytestmark = pytest.mark.usefixtures("float64", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("float64", "quickly")
 
 
 @pytest.mark.parametrize("residual, layer_norm", [(False, True), (True, False)])

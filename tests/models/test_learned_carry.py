@@ -19,7 +19,7 @@ from tests.models.small_models import (
   run,
 )
 
-pytestmark = pytest.mark.usefixtures("float64", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("float64", "quickly")
 STEP = 1e-5
 
 

@@ -31,7 +31,7 @@ from tests.models.small_models import (
   random_params,
 )
 
-pytestmark = pytest.mark.usefixtures("float64", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("float64", "quickly")
 
 
 def test_models_that_differ_in_their_start_alone_are_one_static_argument():

@@ -17,7 +17,7 @@ from tests.models.small_models import (
   streams,
 )
 
-pytestmark = pytest.mark.usefixtures("float64", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("float64", "quickly")
 
 
 def test_evaluation_drops_nothing_and_draws_no_noise():

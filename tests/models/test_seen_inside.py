@@ -31,7 +31,7 @@ from tests.models.small_models import (
   streams,
 )
 
-pytestmark = pytest.mark.usefixtures("float64", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("float64", "quickly")
 
 
 def test_the_gradient_of_taps_is_what_a_direct_unroll_reads():
