@@ -118,12 +118,12 @@ def test_the_clipped_adjoint_is_that_of_a_loop(float64, name, reverse):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_no_bound_is_no_edit(name):
+def test_no_bound_is_no_edit(quickly, name):
   """Bit by bit."""
   s = subject(name, jnp.float32)
   edits = [None, AdjointClip(float("inf"))]
   plain, unbounded = (
-    unoptimised(functools.partial(unrolled, s, False, edit=edit))() for edit in edits
+    jax.jit(functools.partial(unrolled, s, False, edit=edit))() for edit in edits
   )
   assert_same(unbounded, plain)
 
