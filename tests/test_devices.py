@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from rnn_research.training.devices import outlive_pauses, use_wide_vectors
+from rnn_research.training.devices import use_wide_vectors
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,3 @@ def test_a_width_of_the_user_is_kept(monkeypatch, given, wanted):
   use_wide_vectors()
   use_wide_vectors()
   assert os.environ["XLA_FLAGS"] == wanted
-
-
-@pytest.mark.parametrize(("given", "wanted"), [("", "3600"), ("7", "7")])
-def test_a_patience_of_the_user_is_kept(monkeypatch, given, wanted):
-  option = "--xla_cpu_collective_call_terminate_timeout_seconds="
-  monkeypatch.setenv("XLA_FLAGS", given and option + given)
-  outlive_pauses()
-  assert os.environ["XLA_FLAGS"] == option + wanted

@@ -13,9 +13,6 @@ MOST = 2**31 - 1  # bytes, the largest that it takes
 VECTOR_WIDTH = "xla_cpu_prefer_vector_width"
 NARROW, WIDE = 256, 512  # bits; XLA's default, and what a program profits from
 
-PATIENCE = "xla_cpu_collective_call_terminate_timeout_seconds"
-HOUR = 60 * 60
-
 
 def set_up(cpu_devices: int = 0) -> None:
   """Makes one device of each CPU core, and keeps memory and compiled programs.
@@ -37,32 +34,18 @@ def suit_cpu() -> None:
   """What XLA's and the C library's defaults leave unused; before JAX starts."""
   keep_freed_memory()
   use_wide_vectors()
-  outlive_pauses()
 
 
 def use_wide_vectors() -> None:
   """Has XLA compute with vectors of 512 bits where the CPU has them.
 
   Its default is 256, from a time when wider ones slowed the clock. Gates and slopes are
-  a twentieth of a gradient's time faster; elsewhere it changes nothing.
+  a twentieth of a gradient's time faster; elsewhere it changes nothing. A width that
+  stands in XLA_FLAGS already is kept.
   """
-  _ask_of_xla(VECTOR_WIDTH, WIDE)
-
-
-def outlive_pauses() -> None:
-  """Has a CPU device wait an hour for the others before XLA aborts the process.
-
-  By default it is 40 seconds on the clock, which go on while a process is stopped
-  (Ctrl-Z) or a busy machine lets one of its threads wait.
-  """
-  _ask_of_xla(PATIENCE, HOUR)
-
-
-def _ask_of_xla(option: str, value: int) -> None:
-  """Sets an option of XLA's; what stands in XLA_FLAGS already is kept."""
   given = os.environ.get("XLA_FLAGS", "")
-  if option not in given:
-    os.environ["XLA_FLAGS"] = f"{given} --{option}={value}".strip()
+  if VECTOR_WIDTH not in given:
+    os.environ["XLA_FLAGS"] = f"{given} --{VECTOR_WIDTH}={WIDE}".strip()
 
 
 def keep_freed_memory() -> None:
