@@ -84,8 +84,7 @@ def logged_step(
   end = functools.partial(_end, program, _cells(found))
   arguments = state, found.gradient, found.loss, found.tally
   # Not one function beside a reading: its kernels run with those that read the layers.
-  ended = end(*arguments) if layers else one_function(end, *arguments)
-  new, ledger, by_leaf = ended
+  new, ledger, by_leaf = end(*arguments) if layers else one_function(end, *arguments)
   named = {key: ByLeaf.of(state.params, numbers) for key, numbers in by_leaf.items()}
   return new, ledger, Detail(**named, layers=layers, omega=found.omega)
 
